@@ -1,0 +1,3 @@
+//! The AIR language and its interpreter.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Everything that knows which machine we run on.
+#![no_std]

@@ -1,0 +1,3 @@
+//! From Ethernet frame to particle.
+#![no_std]
+#![forbid(unsafe_code)]
