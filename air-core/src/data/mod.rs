@@ -1,0 +1,1 @@
+//! Particle data: trace, stores, identifiers, archive, envelope, signatures, call codecs.

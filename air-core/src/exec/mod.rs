@@ -1,0 +1,1 @@
+//! The machine that executes a script.

@@ -1,0 +1,1 @@
+//! A live session: one script and its particle, kept between steps.

@@ -1,0 +1,1 @@
+//! One pure interpretation: bytes in, bytes out.

@@ -1,0 +1,216 @@
+//! The one-line form of an instruction without its children (§9).
+//!
+//! It is visible to other peers: error objects carry it.
+
+use alloc::string::{String, ToString};
+use core::fmt::{self, Display, Write};
+
+use crate::ast::{
+    Accessor, Call, Failure, Instruction, Iterable, Lens, LensId, Lensed, MapKey, Name, NodeId,
+    Operand, Output, Restricted, Script, Text, TripletPart, Variable,
+};
+
+/// The instruction of a node in one line, for example `call "p" ("s" "f") [x] y`.
+pub fn instruction_text(script: &Script, id: NodeId) -> String {
+    line(script, id).to_string()
+}
+
+/// A lens, for example `.$.[0].field` or `.length`.
+pub fn lens_text(script: &Script, id: LensId) -> String {
+    Show(script, id).to_string()
+}
+
+/// The line of a node, to be displayed.
+pub(super) fn line(script: &Script, id: NodeId) -> impl Display + '_ {
+    Show(script, *script.instruction(id))
+}
+
+/// A part of a script together with the script that resolves its names.
+struct Show<'a, T>(&'a Script, T);
+
+impl<'a, T> Show<'a, T> {
+    /// Another part of the same script.
+    fn with<U>(&self, part: U) -> Show<'a, U> {
+        Show(self.0, part)
+    }
+}
+
+impl Display for Show<'_, Name> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name(self.1))
+    }
+}
+
+impl Display for Show<'_, Variable> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name(self.1.name))
+    }
+}
+
+impl Display for Show<'_, Text> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.literal(self.1))
+    }
+}
+
+impl Display for Show<'_, LensId> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let accessors = match self.0.lens(self.1) {
+            Lens::Length => return f.write_str(".length"),
+            Lens::Path(accessors) => accessors,
+        };
+        f.write_str(".$")?;
+        for accessor in accessors {
+            match *accessor {
+                Accessor::Index(index) => write!(f, ".[{index}]")?,
+                Accessor::Field(field) => write!(f, ".{}", self.0.literal(field))?,
+                Accessor::ByScalar(name) => write!(f, ".[{}]", self.with(name))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for Show<'_, Lensed> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.with(self.1.name), self.with(self.1.lens))
+    }
+}
+
+impl Display for Show<'_, Operand> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keyword_with_lens = |f: &mut fmt::Formatter<'_>, keyword: &str, lens| {
+            f.write_str(keyword)?;
+            match lens {
+                Some(lens) => self.with::<LensId>(lens).fmt(f),
+                None => Ok(()),
+            }
+        };
+        match self.1 {
+            Operand::InitPeerId => f.write_str("%init_peer_id%"),
+            Operand::Timestamp => f.write_str("%timestamp%"),
+            Operand::Ttl => f.write_str("%ttl%"),
+            Operand::LastError(lens) => keyword_with_lens(f, "%last_error%", lens),
+            Operand::Error(lens) => keyword_with_lens(f, ":error:", lens),
+            Operand::Literal(text) => self.with(text).fmt(f),
+            Operand::Integer(integer) => integer.fmt(f),
+            Operand::Float(float) => float.fmt(f),
+            Operand::Boolean(boolean) => boolean.fmt(f),
+            Operand::EmptyArray => f.write_str("[]"),
+            Operand::Scalar(variable) | Operand::Canon(variable) | Operand::CanonMap(variable) => {
+                self.with(variable).fmt(f)
+            }
+            Operand::ScalarLens(lensed)
+            | Operand::CanonLens(lensed)
+            | Operand::CanonMapLens(lensed) => self.with(lensed).fmt(f),
+        }
+    }
+}
+
+impl Display for Show<'_, TripletPart> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with(Operand::from(self.1)).fmt(f)
+    }
+}
+
+impl Display for Show<'_, MapKey> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with(Operand::from(self.1)).fmt(f)
+    }
+}
+
+impl Display for Show<'_, Iterable> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Iterable::EmptyArray => f.write_str("[]"),
+            Iterable::Scalar(variable)
+            | Iterable::Canon(variable)
+            | Iterable::CanonMap(variable)
+            | Iterable::Stream(variable)
+            | Iterable::StreamMap(variable) => self.with(variable).fmt(f),
+            Iterable::ScalarLens(lensed) | Iterable::CanonMapLens(lensed) => {
+                self.with(lensed).fmt(f)
+            }
+        }
+    }
+}
+
+impl Display for Show<'_, Output> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Output::Scalar(variable) | Output::Stream(variable) => self.with(variable).fmt(f),
+        }
+    }
+}
+
+impl Display for Show<'_, Restricted> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with(self.1.variable()).fmt(f)
+    }
+}
+
+impl Display for Show<'_, Failure> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Failure::Scalar(variable) => self.with(variable).fmt(f),
+            Failure::ScalarLens(lensed) | Failure::CanonLens(lensed) => self.with(lensed).fmt(f),
+            Failure::Literal { code, message } => write!(f, "{code} {}", self.with(message)),
+            Failure::LastError => f.write_str("%last_error%"),
+            Failure::Error => f.write_str(":error:"),
+        }
+    }
+}
+
+impl Display for Show<'_, Call> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Call { peer, service, function, arguments, output } = self.1;
+        let (peer, service) = (self.with(peer), self.with(service));
+        write!(f, "call {peer} ({service} {}) [", self.with(function))?;
+        for (i, &argument) in self.0.operands(arguments).iter().enumerate() {
+            if i > 0 {
+                f.write_char(' ')?;
+            }
+            self.with(argument).fmt(f)?;
+        }
+        // The blank stays without an output: peers compare this text.
+        f.write_str("] ")?;
+        output.map_or(Ok(()), |output| self.with(output).fmt(f))
+    }
+}
+
+impl Display for Show<'_, Instruction> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Instruction::Call(call) => self.with(call).fmt(f),
+            Instruction::Ap { argument, target } => {
+                write!(f, "ap {} {}", self.with(argument), self.with(target))
+            }
+            Instruction::ApMap { key, value, map } => {
+                write!(f, "ap ({} {}) {}", self.with(key), self.with(value), self.with(map))
+            }
+            Instruction::Canon { peer, stream: source, target }
+            | Instruction::CanonMap { peer, map: source, target }
+            | Instruction::CanonMapScalar { peer, map: source, target } => {
+                let (peer, source) = (self.with(peer), self.with(source));
+                write!(f, "canon {peer} {source} {}", self.with(target))
+            }
+            Instruction::Seq(..) => f.write_str("seq"),
+            Instruction::Par(..) => f.write_str("par"),
+            Instruction::Xor(..) => f.write_str("xor"),
+            Instruction::Match { left, right, .. } => {
+                write!(f, "match {} {}", self.with(left), self.with(right))
+            }
+            Instruction::Mismatch { left, right, .. } => {
+                write!(f, "mismatch {} {}", self.with(left), self.with(right))
+            }
+            Instruction::Fold { iterable, iterator, .. } => {
+                write!(f, "fold {} {}", self.with(iterable), self.with(iterator))
+            }
+            Instruction::Next { iterator } => write!(f, "next {}", self.with(iterator)),
+            Instruction::New { target, .. } => write!(f, "new {}", self.with(target)),
+            Instruction::Fail(failure) => write!(f, "fail {}", self.with(failure)),
+            Instruction::Never => f.write_str("never"),
+            Instruction::Null => f.write_str("null"),
+        }
+    }
+}
