@@ -1,0 +1,310 @@
+//! Content identifiers: which bytes hash to what, in 32 bytes of memory.
+//!
+//! A CID travels as text, and two texts are two CIDs even where they mean the same digest
+//! (air-data §5.1). The one text form that is ever produced (CIDv1, codec json, BLAKE3-256, lower-case
+//! base32) is kept as its digest; any other text, also one that is no CID at all, is kept as it came.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+
+use super::{CanonElement, CanonResult, Provenance, ServiceResult, Tetraplet};
+use crate::value::Value;
+
+/// Length of the text of a canonical CID.
+pub(super) const CANONICAL_TEXT_LEN: usize = 61;
+/// Multibase code of base32, and in base32 the bytes 01 80 04 1e 20: version 1, codec json, BLAKE3,
+/// 32 bytes. They are 40 bits, so that the digest begins with a digit of its own.
+const CANONICAL_PREFIX: &[u8; 9] = b"bagaaihra";
+const BASE32_DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// A content identifier. Equality is that of the texts.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Cid(Repr);
+
+/// Invariant: `Text` is never the text of a `Canonical`, so that derived equality is that of texts.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Repr {
+    Canonical([u8; 32]),
+    Text(Arc<str>),
+}
+
+impl Cid {
+    /// The CID with this text. Every text is taken; whether it is the CID of something is asked when
+    /// that is at hand.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        Self(match decode_canonical(text.as_bytes()) {
+            Some(digest) => Repr::Canonical(digest),
+            None => Repr::Text(text.into()),
+        })
+    }
+
+    /// The CID of a JSON text.
+    #[must_use]
+    pub fn of_json(text: &str) -> Self {
+        Self(Repr::Canonical(*blake3::hash(text.as_bytes()).as_bytes()))
+    }
+
+    /// The CID of a value.
+    #[must_use]
+    pub fn of_value(value: &Value) -> Self {
+        Self::of_json(&value.to_json())
+    }
+
+    /// The CID of a call's argument values, in order (`argument_hash`).
+    #[must_use]
+    pub fn of_arguments(arguments: &[Value]) -> Self {
+        let mut text = String::from("[");
+        for (index, argument) in arguments.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            argument.write_json(&mut text);
+        }
+        text.push(']');
+        Self::of_json(&text)
+    }
+
+    /// The CID of a tetraplet.
+    #[must_use]
+    pub fn of_tetraplet(tetraplet: &Tetraplet) -> Self {
+        let mut text = String::new();
+        tetraplet.write_json(&mut text);
+        Self::of_json(&text)
+    }
+
+    /// The CID of an element of a canon.
+    #[must_use]
+    pub fn of_canon_element(element: &CanonElement) -> Self {
+        let mut text = String::new();
+        element.write_json(&mut text);
+        Self::of_json(&text)
+    }
+
+    /// The CID of a canon result.
+    #[must_use]
+    pub fn of_canon_result(result: &CanonResult) -> Self {
+        let mut text = String::new();
+        result.write_json(&mut text);
+        Self::of_json(&text)
+    }
+
+    /// The CID of a service result.
+    #[must_use]
+    pub fn of_service_result(result: &ServiceResult) -> Self {
+        let mut text = String::new();
+        result.write_json(&mut text);
+        Self::of_json(&text)
+    }
+
+    /// Appends the text.
+    pub fn write_text(&self, out: &mut String) {
+        match &self.0 {
+            Repr::Canonical(digest) => {
+                let text = encode_canonical(digest);
+                // The digits are ASCII.
+                out.push_str(core::str::from_utf8(&text).unwrap_or_default());
+            }
+            Repr::Text(text) => out.push_str(text),
+        }
+    }
+
+    /// Appends the text as a JSON string.
+    pub(super) fn write_json(&self, out: &mut String) {
+        match &self.0 {
+            Repr::Canonical(_) => {
+                out.push('"');
+                self.write_text(out);
+                out.push('"');
+            }
+            Repr::Text(text) => crate::value::write_json_string(text, out),
+        }
+    }
+}
+
+impl fmt::Display for Cid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.write_text(&mut text);
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for Cid {
+    /// The text in quotes, as error messages show CIDs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.write_text(&mut text);
+        fmt::Debug::fmt(text.as_str(), f)
+    }
+}
+
+fn encode_canonical(digest: &[u8; 32]) -> [u8; CANONICAL_TEXT_LEN] {
+    let mut text = [b'a'; CANONICAL_TEXT_LEN];
+    let (prefix, digits) = text.split_at_mut(CANONICAL_PREFIX.len());
+    prefix.copy_from_slice(CANONICAL_PREFIX);
+    // Five bytes make eight digits; the last two bytes make four, filled with zero bits.
+    for (bytes, digits) in digest.chunks(5).zip(digits.chunks_mut(8)) {
+        let bits = bytes.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+        let bits = bits << (8 * (5 - bytes.len()));
+        for (index, digit) in digits.iter_mut().enumerate() {
+            *digit = BASE32_DIGITS[((bits >> (35 - 5 * index)) & 31) as usize];
+        }
+    }
+    text
+}
+
+fn decode_canonical(text: &[u8]) -> Option<[u8; 32]> {
+    let digits = text.strip_prefix(CANONICAL_PREFIX)?;
+    if text.len() != CANONICAL_TEXT_LEN {
+        return None;
+    }
+    let mut digest = [0_u8; 32];
+    let mut invalid = 0;
+    for (bytes, digits) in digest.chunks_mut(5).zip(digits.chunks(8)) {
+        let mut bits = 0_u64;
+        for digit in digits {
+            let value = DIGIT_VALUES[usize::from(*digit)];
+            invalid |= value & NO_DIGIT;
+            bits = bits << 5 | u64::from(value & 31);
+        }
+        let bits = bits << (5 * (8 - digits.len()));
+        let all = bits.to_be_bytes();
+        bytes.copy_from_slice(&all[3..3 + bytes.len()]);
+        // The zero bits that fill the last digit are part of the canonical form.
+        if bytes.len() < 5 && bits << (24 + 8 * bytes.len()) != 0 {
+            invalid |= NO_DIGIT;
+        }
+    }
+    (invalid == 0).then_some(digest)
+}
+
+const NO_DIGIT: u8 = 0x80;
+
+const DIGIT_VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 32 {
+        values[BASE32_DIGITS[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
+/// The JSON name and, if there is one, the CID of a provenance.
+impl Provenance {
+    fn write_json(&self, out: &mut String) {
+        let (kind, cid) = match self {
+            Self::Literal => ("literal", None),
+            Self::ServiceResult(cid) => ("service_result", Some(cid)),
+            Self::Canon(cid) => ("canon", Some(cid)),
+        };
+        out.push_str("{\"type\":\"");
+        out.push_str(kind);
+        out.push('"');
+        if let Some(cid) = cid {
+            out.push_str(",\"cid\":");
+            cid.write_json(out);
+        }
+        out.push('}');
+    }
+}
+
+impl CanonElement {
+    fn write_json(&self, out: &mut String) {
+        out.push_str("{\"value\":");
+        self.value.write_json(out);
+        out.push_str(",\"tetraplet\":");
+        self.tetraplet.write_json(out);
+        out.push_str(",\"provenance\":");
+        self.provenance.write_json(out);
+        out.push('}');
+    }
+}
+
+impl CanonResult {
+    fn write_json(&self, out: &mut String) {
+        out.push_str("{\"tetraplet\":");
+        self.tetraplet.write_json(out);
+        out.push_str(",\"values\":[");
+        for (index, value) in self.values.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            value.write_json(out);
+        }
+        out.push_str("]}");
+    }
+}
+
+impl ServiceResult {
+    fn write_json(&self, out: &mut String) {
+        out.push_str("{\"value_cid\":");
+        self.value_cid.write_json(out);
+        out.push_str(",\"argument_hash\":");
+        self.argument_hash.write_json(out);
+        out.push_str(",\"tetraplet_cid\":");
+        self.tetraplet_cid.write_json(out);
+        out.push('}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::{String, ToString};
+
+    use super::Cid;
+    use crate::value::Value;
+
+    /// Worked CIDs of air-data §5.4.
+    #[test]
+    fn values_have_the_cids_of_the_specification() {
+        for (text, cid) in [
+            ("null", "bagaaihraap4ixgod3adtxoujjdlooyvkyrb3ezpwa3galk6u2fzpaosn55va"),
+            ("1", "bagaaihra2y55tkbgv6i4d7vdoglfuzhbd3ra6e7ennpvfrmzaejwmbntusdq"),
+            ("1.0", "bagaaihra5t4hmixklr4lfmpuialovforj7vtxwbf65ke44qbqyxt2evuzunq"),
+            ("-5", "bagaaihraw5zxfnegqxdeobnlq7k3rq2agdrkh5qjynnpzxft22xrkbs3drjq"),
+            ("\"é\"", "bagaaihraxiqz32amv7ff7vd25ylopvquzlxo23lv3sxfo66fn7zrnckurqqa"),
+            ("{\"b\":1,\"a\":2}", "bagaaihrav3ame7p45dnktihdnw4rhulir3cttst7ozezprg6roptcapwigfq"),
+        ] {
+            let computed = Cid::of_value(&Value::parse(text).unwrap());
+            assert_eq!(computed.to_string(), cid, "{text}");
+            assert_eq!(computed, Cid::from_text(cid), "{text}");
+        }
+        assert_eq!(
+            Cid::of_arguments(&[]).to_string(),
+            "bagaaihra2u6rrqrsclvhwyyalff3rg6omaqy63x7foowfc4myqwt46n32wvq"
+        );
+    }
+
+    #[test]
+    fn other_texts_stay_what_they_are() {
+        let canonical = "bagaaihra2u6rrqrsclvhwyyalff3rg6omaqy63x7foowfc4myqwt46n32wvq";
+        // Upper case, other digits, bits beyond the digest, other lengths, not a CID at all.
+        let with_fill = "bagaaihra2u6rrqrsclvhwyyalff3rg6omaqy63x7foowfc4myqwt46n32wvr";
+        for text in [
+            canonical.to_uppercase().as_str(),
+            &canonical.replace('2', "1"),
+            with_fill,
+            &canonical[..60],
+            &(canonical.to_string() + "a"),
+            "",
+            "cid \"quoted\"",
+        ] {
+            let cid = Cid::from_text(text);
+            assert_eq!(cid.to_string(), text);
+            assert_ne!(cid, Cid::from_text(canonical));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn texts_come_back_as_they_went_in(digest: [u8; 32], noise in ".{0,70}") {
+            let cid = Cid(super::Repr::Canonical(digest));
+            let text: String = cid.to_string();
+            proptest::prop_assert_eq!(Cid::from_text(&text), cid);
+            proptest::prop_assert_eq!(Cid::from_text(&noise).to_string(), noise);
+        }
+    }
+}

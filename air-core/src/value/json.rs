@@ -1,0 +1,240 @@
+//! Reading JSON text into values and writing the compact text.
+//!
+//! Reading is `serde_json`'s, for two of its properties are visible to other peers: the text of its
+//! errors (in messages about service results) and its quick, not exact, conversion of decimals
+//! (in CIDs; air-data §5.3). It refuses nesting beyond 127 levels by itself.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::{Number, Value};
+
+/// Why a text is not JSON, in the words of the JSON reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonError(Arc<str>);
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Value {
+    /// Reads one JSON value that takes up the whole text, but for white space around it.
+    pub fn parse(text: &str) -> Result<Self, JsonError> {
+        serde_json::from_str(text).map_err(|error| {
+            let mut message = String::new();
+            // Writing to a string cannot fail.
+            let _ = write!(message, "{error}");
+            JsonError(message.into())
+        })
+    }
+
+    /// The compact JSON text: no white space, keys sorted.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = String::new();
+        self.write_json(&mut out);
+        out
+    }
+
+    /// Appends the compact JSON text.
+    pub fn write_json(&self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Number(number) => {
+                let _ = write!(out, "{number}");
+            }
+            Self::String(text) => write_json_string(text, out),
+            Self::Array(items) => {
+                out.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    item.write_json(out);
+                }
+                out.push(']');
+            }
+            Self::Object(members) => {
+                out.push('{');
+                for (index, (key, value)) in members.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    write_json_string(key, out);
+                    out.push(':');
+                    value.write_json(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_json())
+    }
+}
+
+/// Appends `text` as a JSON string: quotes, and the escapes of air-data §5.3 where they must be.
+pub fn write_json_string(text: &str, out: &mut String) {
+    out.reserve(text.len() + 2);
+    out.push('"');
+    let mut plain_from = 0;
+    for (index, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        // Every byte that is escaped is ASCII, so both cuts are at character boundaries.
+        out.push_str(text.get(plain_from..index).unwrap_or_default());
+        plain_from = index + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            0x0c => out.push_str("\\f"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            _ => {
+                let _ = write!(out, "\\u{byte:04x}");
+            }
+        }
+    }
+    out.push_str(text.get(plain_from..).unwrap_or_default());
+    out.push('"');
+}
+
+/// The JSON text of a finite float: the fewest digits that identify it, in plain notation from 1e-5 up
+/// to 1e16 and with an exponent beyond (air-data §5.3).
+///
+/// Written here because `serde_json` has changed its notation of exponents over time (`1e16`, `1e+16`)
+/// and the text is part of CIDs.
+pub(super) fn float_text(value: f64) -> String {
+    const PLAIN_DIGITS: i32 = 16;
+    const LEADING_ZEROS: i32 = 5;
+    let mut scientific = String::new();
+    // `d.ddde±x` or `de±x`, shortest digits; writing to a string cannot fail.
+    let _ = write!(scientific, "{:e}", value.abs());
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
+    let mut text = String::with_capacity(24);
+    if value.is_sign_negative() {
+        text.push('-');
+    }
+    // Digits before the decimal point in plain notation.
+    let point = exponent + 1;
+    if value == 0.0 {
+        text.push_str("0.0");
+    } else if (1..=PLAIN_DIGITS).contains(&point) {
+        for index in 0..point.unsigned_abs() as usize {
+            text.push_str(digits.get(index..=index).unwrap_or("0"));
+        }
+        text.push('.');
+        let fraction = digits.get(point.unsigned_abs() as usize..).unwrap_or_default();
+        text.push_str(if fraction.is_empty() { "0" } else { fraction });
+    } else if (1 - LEADING_ZEROS..=0).contains(&point) {
+        text.push_str("0.");
+        text.extend((0..point.unsigned_abs()).map(|_| '0'));
+        text.push_str(&digits);
+    } else {
+        text.push_str(&scientific);
+    }
+    text
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any valid JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Value::array(items).map_err(A::Error::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((key, value)) = access.next_entry::<Key, Value>()? {
+            members.push((key.0, value));
+        }
+        Value::object(members).map_err(A::Error::custom)
+    }
+}
+
+/// An object's key.
+struct Key(Arc<str>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl Visitor<'_> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Key, E> {
+        Ok(Key(value.into()))
+    }
+}
