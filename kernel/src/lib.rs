@@ -1,3 +1,25 @@
 //! The node: programs, particles, services, metrics.
+//!
+//! Everything here is portable: `no_std`, no `unsafe`, no hardware. The machine under it comes through
+//! the traits of [`machine`], byte streams through `embedded-io-async`, and all of it is tested on the
+//! development host. The map:
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`machine`] | what the node asks of its host: time, randomness, figures, the network poll |
+//! | [`executor`] | tasks and timers on one core, and the main loop |
+//! | [`config`] | the configuration: its form, its bytes, its checks |
+//! | [`identity`] | the node's key and peer id |
+//! | [`limits`] | every bound |
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod config;
+pub mod executor;
+pub mod identity;
+pub mod limits;
+pub mod machine;

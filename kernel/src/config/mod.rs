@@ -1,0 +1,218 @@
+//! The node's configuration: what can be set, and what it is when nothing is set.
+//!
+//! People write it as TOML, which the build tool reads with these very types; the node gets it as one
+//! [`blob`](self::blob) of bytes. Every field has a safe, working default, so an empty file, or none at
+//! all, is a complete configuration: DHCP, port 80, a key made at boot.
+
+mod blob;
+mod cidr;
+mod secret;
+
+pub use blob::{BLOB_VERSION, DecodeError, EncodeError};
+pub use cidr::Cidr;
+pub use secret::Seed;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{
+    MAX_CONFIG_ADDRESSES, MAX_CONFIG_DNS_SERVERS, MAX_CONFIG_HOSTNAME_BYTES, MAX_HTTP_CONNECTIONS,
+    MAX_LIVE_PARTICLES, MAX_SCRIPT_BYTES, MAX_TTL_MS,
+};
+
+/// Everything that the owner of a node may choose.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The lowest level of log lines that are printed.
+    pub log: LogLevel,
+    /// Addresses and names.
+    pub network: NetworkConfig,
+    /// The HTTP server.
+    pub http: HttpConfig,
+    /// The node's key.
+    pub identity: IdentityConfig,
+    /// Particles that the node runs.
+    pub particles: ParticleConfig,
+}
+
+/// Addresses and names of the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// The name that is sent with DHCP requests; empty for none.
+    pub hostname: String,
+    /// Static addresses with their prefix lengths, such as `10.0.2.15/24`. Empty: ask by DHCP.
+    pub addresses: Vec<Cidr>,
+    /// Default routers, at most one of each IP version; only with static addresses.
+    pub gateways: Vec<IpAddr>,
+    /// Name servers; with DHCP they are used before those that the server names.
+    pub dns: Vec<IpAddr>,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// TCP port to listen on.
+    pub port: u16,
+    /// Connections that are served at once.
+    pub max_connections: u32,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { port: 80, max_connections: 64 }
+    }
+}
+
+/// The node's key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdentityConfig {
+    /// The ed25519 seed as 64 hexadecimal digits; without it a key is made at boot.
+    pub seed: Option<Seed>,
+}
+
+/// Particles that the node runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ParticleConfig {
+    /// Particles that live at once; further ones are refused until one ends.
+    pub max_live: u32,
+    /// Time that a particle which the node starts has for its answer, in milliseconds.
+    pub ttl_ms: u32,
+    /// Size of the largest script that is taken, in bytes.
+    pub max_script_bytes: u32,
+}
+
+impl Default for ParticleConfig {
+    fn default() -> Self {
+        Self { max_live: 256, ttl_ms: 7_000, max_script_bytes: 256 << 10 }
+    }
+}
+
+/// The lowest level of log lines that are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// Failures that need a person.
+    Error,
+    /// Failures that the node survives.
+    Warn,
+    /// What an operator wants to know.
+    #[default]
+    Info,
+    /// What a developer wants to know.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl From<LogLevel> for log::LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::Off,
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
+        }
+    }
+}
+
+/// A value that has the right form but cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidConfig {
+    /// The field as it is written in TOML, such as `http.port`.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+impl fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "configuration field '{}' {}", self.field, self.why)
+    }
+}
+
+impl core::error::Error for InvalidConfig {}
+
+impl Config {
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    /// The first field, in the order of declaration, that cannot be used.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        let wrong = |field, why| Err(InvalidConfig { field, why });
+        self.network.validate()?;
+        if self.http.port == 0 {
+            return wrong("http.port", "must not be 0");
+        }
+        if self.http.max_connections == 0 || self.http.max_connections > MAX_HTTP_CONNECTIONS {
+            return wrong("http.max_connections", "must be between 1 and 1024");
+        }
+        if self.particles.max_live == 0 || self.particles.max_live > MAX_LIVE_PARTICLES {
+            return wrong("particles.max_live", "must be between 1 and 4096");
+        }
+        if self.particles.ttl_ms == 0 || self.particles.ttl_ms > MAX_TTL_MS {
+            return wrong("particles.ttl_ms", "must be between 1 and 300000");
+        }
+        if self.particles.max_script_bytes == 0
+            || self.particles.max_script_bytes > MAX_SCRIPT_BYTES
+        {
+            return wrong("particles.max_script_bytes", "must be between 1 and 1048576");
+        }
+        Ok(())
+    }
+}
+
+impl NetworkConfig {
+    fn validate(&self) -> Result<(), InvalidConfig> {
+        let wrong = |field, why| Err(InvalidConfig { field, why });
+        let host_characters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if self.hostname.len() > MAX_CONFIG_HOSTNAME_BYTES {
+            return wrong("network.hostname", "is longer than 63 bytes");
+        }
+        if !self.hostname.bytes().all(host_characters) {
+            return wrong("network.hostname", "may have letters, digits and '-' only");
+        }
+        if self.addresses.len() > MAX_CONFIG_ADDRESSES {
+            return wrong("network.addresses", "has more than 4 entries");
+        }
+        if self.addresses.iter().any(|cidr| !is_usable(cidr.address())) {
+            return wrong("network.addresses", "has an unspecified, multicast or loopback address");
+        }
+        if !self.gateways.is_empty() && self.addresses.is_empty() {
+            return wrong("network.gateways", "needs network.addresses");
+        }
+        let of_version_4 = self.gateways.iter().filter(|gateway| gateway.is_ipv4()).count();
+        if of_version_4 > 1 || self.gateways.len().saturating_sub(of_version_4) > 1 {
+            return wrong("network.gateways", "has more than one entry of one IP version");
+        }
+        if !self.gateways.iter().copied().all(is_usable) {
+            return wrong("network.gateways", "has an unspecified, multicast or loopback address");
+        }
+        if self.dns.len() > MAX_CONFIG_DNS_SERVERS {
+            return wrong("network.dns", "has more than 3 entries");
+        }
+        if !self.dns.iter().copied().all(is_usable) {
+            return wrong("network.dns", "has an unspecified, multicast or loopback address");
+        }
+        Ok(())
+    }
+}
+
+fn is_usable(address: IpAddr) -> bool {
+    !(address.is_unspecified() || address.is_multicast() || address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Tests of the configuration's forms and checks.
+
+use super::*;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec;
+use proptest::prelude::*;
+
+fn full() -> Config {
+    Config {
+        log: LogLevel::Debug,
+        network: NetworkConfig {
+            hostname: "node-1".into(),
+            addresses: vec!["10.0.2.15/24".parse().unwrap(), "fd00::2/64".parse().unwrap()],
+            gateways: vec!["10.0.2.2".parse().unwrap(), "fd00::1".parse().unwrap()],
+            dns: vec!["10.0.2.3".parse().unwrap()],
+        },
+        http: HttpConfig { port: 8080, max_connections: 20 },
+        identity: IdentityConfig { seed: Some(Seed::new([7; 32])) },
+        particles: ParticleConfig { max_live: 9, ttl_ms: 1000, max_script_bytes: 4096 },
+    }
+}
+
+#[test]
+fn default_and_full_configurations_survive_the_blob() {
+    for config in [Config::default(), full()] {
+        assert_eq!(Config::decode(&config.encode().unwrap()), Ok(config));
+    }
+}
+
+#[test]
+fn each_damage_of_the_blob_has_its_own_error() {
+    let blob = full().encode().unwrap();
+    for cut in 0..blob.len() {
+        let error = Config::decode(&blob[..cut]).unwrap_err();
+        assert!(matches!(error, DecodeError::Truncated { .. }), "{cut}: {error:?}");
+    }
+    let mut longer = blob.clone();
+    longer.push(0);
+    assert!(matches!(Config::decode(&longer), Err(DecodeError::TrailingBytes { .. })));
+    assert_eq!(Config::decode(b"\x7fELF and more"), Err(DecodeError::NotAConfig));
+    let mut newer = blob.clone();
+    newer[6] = 2;
+    assert_eq!(Config::decode(&newer), Err(DecodeError::UnknownVersion { found: 2 }));
+    let mut garbled = blob;
+    garbled[HEADER] = 77;
+    assert_eq!(Config::decode(&garbled), Err(DecodeError::Malformed));
+}
+
+/// Offset of the first field, which is the log level.
+const HEADER: usize = 12;
+
+#[test]
+fn size_is_checked_at_the_limit() {
+    let at_limit = vec![b'x'; crate::limits::MAX_CONFIG_BYTES];
+    assert_eq!(Config::decode(&at_limit), Err(DecodeError::NotAConfig));
+    let over = vec![b'x'; crate::limits::MAX_CONFIG_BYTES + 1];
+    assert_eq!(Config::decode(&over), Err(DecodeError::TooLong { bytes: over.len() }));
+}
+
+#[test]
+fn an_unusable_field_is_named() {
+    type Spoil = fn(&mut Config);
+    let spoils: [(&str, Spoil); 14] = [
+        ("network.hostname", |c| c.network.hostname = "a".repeat(64)),
+        ("network.hostname", |c| c.network.hostname = "a b".into()),
+        ("network.addresses", |c| c.network.addresses = vec![Cidr::default()]),
+        ("network.addresses", |c| {
+            c.network.addresses = vec!["10.0.0.1/8".parse().unwrap(); 5];
+        }),
+        ("network.gateways", |c| c.network.gateways.push("10.0.2.4".parse().unwrap())),
+        ("network.gateways", |c| c.network.addresses.clear()),
+        ("network.dns", |c| c.network.dns = vec!["10.0.2.3".parse().unwrap(); 4]),
+        ("network.dns", |c| c.network.dns = vec!["127.0.0.1".parse().unwrap()]),
+        ("http.port", |c| c.http.port = 0),
+        ("http.max_connections", |c| c.http.max_connections = MAX_HTTP_CONNECTIONS + 1),
+        ("particles.max_live", |c| c.particles.max_live = MAX_LIVE_PARTICLES + 1),
+        ("particles.ttl_ms", |c| c.particles.ttl_ms = MAX_TTL_MS + 1),
+        ("particles.max_script_bytes", |c| c.particles.max_script_bytes = MAX_SCRIPT_BYTES + 1),
+        ("particles.max_script_bytes", |c| c.particles.max_script_bytes = 0),
+    ];
+    for (field, spoil) in spoils {
+        let mut config = full();
+        assert_eq!(config.validate(), Ok(()));
+        spoil(&mut config);
+        assert_eq!(config.validate().unwrap_err().field, field);
+        assert!(matches!(config.encode(), Err(EncodeError::Invalid(_))));
+    }
+    let mut at_limit = full();
+    at_limit.http.max_connections = MAX_HTTP_CONNECTIONS;
+    at_limit.particles = ParticleConfig {
+        max_live: MAX_LIVE_PARTICLES,
+        ttl_ms: MAX_TTL_MS,
+        max_script_bytes: MAX_SCRIPT_BYTES,
+    };
+    assert_eq!(at_limit.validate(), Ok(()));
+}
+
+#[test]
+fn the_messages_of_the_limits_say_the_limits() {
+    let mut config = full();
+    config.http.max_connections = 0;
+    assert!(config.validate().unwrap_err().why.ends_with(&MAX_HTTP_CONNECTIONS.to_string()));
+    config = full();
+    config.particles.max_live = 0;
+    assert!(config.validate().unwrap_err().why.ends_with(&MAX_LIVE_PARTICLES.to_string()));
+    config = full();
+    config.particles.ttl_ms = 0;
+    assert!(config.validate().unwrap_err().why.ends_with(&MAX_TTL_MS.to_string()));
+    config = full();
+    config.particles.max_script_bytes = 0;
+    assert!(config.validate().unwrap_err().why.ends_with(&MAX_SCRIPT_BYTES.to_string()));
+}
+
+#[test]
+fn text_form_has_names_defaults_and_refuses_unknown_fields() {
+    let parsed: Config = serde_json::from_str(
+        r#"{"log":"warn","http":{"port":8080},"network":{"addresses":["10.0.2.15/24"]}}"#,
+    )
+    .unwrap();
+    assert_eq!((parsed.log, parsed.http.port), (LogLevel::Warn, 8080));
+    assert_eq!(parsed.http.max_connections, HttpConfig::default().max_connections);
+    assert_eq!(parsed.network.addresses[0].to_string(), "10.0.2.15/24");
+    let error = serde_json::from_str::<Config>(r#"{"http":{"prot":1}}"#).unwrap_err();
+    assert!(error.to_string().contains("prot"), "{error}");
+    let text = serde_json::to_string(&full()).unwrap();
+    assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), full());
+}
+
+#[test]
+fn a_seed_is_never_shown() {
+    let config = full();
+    assert!(format!("{config:?}").contains("seed: Some(Seed(..))"));
+    let digits = "ab".repeat(32);
+    assert_eq!(digits.parse::<Seed>(), Ok(Seed::new([0xab; 32])));
+    assert!("ab".repeat(33).parse::<Seed>().is_err());
+    assert!("zz".repeat(32).parse::<Seed>().is_err());
+}
+
+#[test]
+fn prefixes_fit_their_address() {
+    assert!("10.0.0.1/32".parse::<Cidr>().is_ok());
+    assert!("fd00::1/128".parse::<Cidr>().is_ok());
+    for bad in ["10.0.0.1", "10.0.0.1/33", "fd00::1/129", "10.0.0.1/+8", "x/8", "/", "10.0.0.1/"] {
+        assert!(bad.parse::<Cidr>().is_err(), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_a_config_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = Config::decode(&bytes);
+        let mut blob = b"AEROCF\x01\0".to_vec();
+        blob.extend_from_slice(&u32::try_from(bytes.len()).unwrap().to_le_bytes());
+        blob.extend_from_slice(&bytes);
+        if let Ok(config) = Config::decode(&blob) {
+            prop_assert_eq!(Config::decode(&config.encode().unwrap()), Ok(config));
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_never_panics(at in 0_usize..100, value: u8) {
+        let mut blob = full().encode().unwrap();
+        let index = at % blob.len();
+        blob[index] = value;
+        let _ = Config::decode(&blob);
+    }
+}
