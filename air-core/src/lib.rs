@@ -13,3 +13,6 @@ pub mod text;
 pub mod value;
 
 pub use ast::{Script, Span};
+pub use session::{Progress, Session};
+pub use step::{CallRequest, CallResult, Parameters, Signatures, StepOutcome};
+pub use value::Value;

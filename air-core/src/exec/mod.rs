@@ -1,1 +1,3 @@
 //! The machine that executes a script.
+
+pub mod limits;
