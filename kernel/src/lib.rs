@@ -10,6 +10,7 @@
 //! | [`executor`] | tasks and timers on one core, and the main loop |
 //! | [`config`] | the configuration: its form, its bytes, its checks |
 //! | [`identity`] | the node's key and peer id |
+//! | [`service`] | what scripts can call on this node |
 //! | [`limits`] | every bound |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -23,3 +24,4 @@ pub mod executor;
 pub mod identity;
 pub mod limits;
 pub mod machine;
+pub mod service;

@@ -25,3 +25,12 @@ pub const MAX_LIVE_PARTICLES: u32 = 4096;
 pub const MAX_TTL_MS: u32 = 300_000;
 /// The most that `particles.max_script_bytes` may be set to.
 pub const MAX_SCRIPT_BYTES: u32 = 1 << 20;
+
+/// Arguments of one call of a service.
+pub const MAX_CALL_ARGUMENTS: usize = 1024;
+/// JSON text of one result of a service.
+pub const MAX_CALL_RESULT_BYTES: usize = 1 << 20;
+/// Input of a base58 conversion, whose time grows with the square of it.
+pub const MAX_BASE58_BYTES: usize = 4 << 10;
+/// Foreign text that an error message repeats.
+pub const MAX_EXCERPT_BYTES: usize = 1 << 10;

@@ -1,0 +1,86 @@
+//! `getDataSrv`, `callbackSrv`, `errorHandlingSrv`: the services of a particle's author.
+//!
+//! When the node itself starts a particle it plays the part that a client plays for its own: it hands
+//! out the arguments, and takes the answer and the errors (fluence-network.md §4.4, §6.5).
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use air_core::value::Value;
+
+use super::Outcome;
+use super::debug::too_deep;
+use super::failure::Failure;
+use crate::executor::Slot;
+
+/// What a script gave to its author.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The arguments of `callbackSrv.response`: none is `null`, one is itself, more are an array.
+    Response(Value),
+    /// The error object given to `errorHandlingSrv.error`.
+    Error(Value),
+}
+
+/// The node's part in a particle that it started.
+#[derive(Debug)]
+pub struct Author {
+    data: BTreeMap<String, Value>,
+    answer: Slot<Answer>,
+}
+
+impl Author {
+    /// An author who hands out `data` by name.
+    #[must_use]
+    pub fn new(data: BTreeMap<String, Value>) -> Self {
+        Self { data, answer: Slot::new() }
+    }
+
+    /// Where the first answer of the script appears.
+    #[must_use]
+    pub fn answer(&self) -> &Slot<Answer> {
+        &self.answer
+    }
+
+    pub(super) fn call(
+        &self,
+        service: &str,
+        function: &str,
+        arguments: &[Value],
+    ) -> Option<Outcome> {
+        Some(match (service, function) {
+            ("getDataSrv", name) => match self.data.get(name) {
+                Some(value) => Ok(Some(value.clone())),
+                None => Err(Failure::Message("value not found".into())),
+            },
+            ("callbackSrv", "response") => {
+                response(arguments).and_then(|value| self.take(Answer::Response(value)))
+            }
+            // Other callbacks have nobody behind them; the script goes on as if they had been heard.
+            ("callbackSrv", _) => empty_object(),
+            ("errorHandlingSrv", "error") => {
+                self.take(Answer::Error(arguments.first().cloned().unwrap_or_default()))
+            }
+            _ => return None,
+        })
+    }
+
+    /// Keeps the first answer; a later one changes nothing, as nobody waits any more.
+    fn take(&self, answer: Answer) -> Outcome {
+        self.answer.put(answer);
+        empty_object()
+    }
+}
+
+fn response(arguments: &[Value]) -> Result<Value, Failure> {
+    match arguments {
+        [] => Ok(Value::Null),
+        [value] => Ok(value.clone()),
+        values => Value::array(values.into()).map_err(too_deep),
+    }
+}
+
+fn empty_object() -> Outcome {
+    Value::object(Vec::new()).map(Some).map_err(too_deep)
+}

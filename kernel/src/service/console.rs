@@ -1,0 +1,23 @@
+//! `run-console`: lines in the node's log.
+
+use air_core::value::Value;
+use log::info;
+
+use super::Outcome;
+use super::bounded_json::write_json_excerpt;
+use super::failure::Failure;
+
+pub(super) fn call(author_is_node: bool, function: &str, arguments: &[Value]) -> Option<Outcome> {
+    if function != "print" {
+        return None;
+    }
+    if !author_is_node {
+        let message = "This function is only available to the host or worker spells";
+        return Some(Err(Failure::Message(message.into())));
+    }
+    for argument in arguments {
+        // As JSON: no script can break a log line or forge one.
+        info!(target: "console", "{}", write_json_excerpt(argument));
+    }
+    Some(Ok(None))
+}

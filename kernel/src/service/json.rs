@@ -1,0 +1,97 @@
+//! `json`: objects and JSON text.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use air_core::value::Object;
+use air_core::value::Value;
+
+use super::Outcome;
+use super::arguments::{Arguments, List, unary};
+use super::bounded_json::{excerpt, write_json, write_json_excerpt};
+use super::debug::{too_deep, too_long};
+use super::failure::Failure;
+use crate::limits::MAX_CALL_RESULT_BYTES;
+
+type Members = Vec<(Arc<str>, Value)>;
+
+pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Outcome> {
+    Some(match function {
+        "obj" => put_flat(Members::new(), arguments),
+        "put" => put(arguments),
+        "puts" => {
+            let mut arguments = Arguments::new(arguments);
+            let object = arguments.next("object").map_err(Failure::from);
+            object.and_then(|object| put_flat(members(object), arguments.rest()))
+        }
+        "obj_pairs" => put_pairs(Members::new(), Arguments::new(arguments)),
+        "puts_pairs" => {
+            let mut arguments = Arguments::new(arguments);
+            let object = arguments.next("object").map_err(Failure::from);
+            object.and_then(|object| put_pairs(members(object), arguments))
+        }
+        "parse" => unary(arguments).and_then(|text: &Arc<str>| parse(text)),
+        "stringify" => unary(arguments).and_then(|value: &Value| {
+            let text = write_json(value, MAX_CALL_RESULT_BYTES).map_err(too_long)?;
+            Ok(Some(Value::string(text)))
+        }),
+        _ => return None,
+    })
+}
+
+fn members(object: &Object) -> Members {
+    object.iter().cloned().collect()
+}
+
+fn object(members: Members) -> Outcome {
+    Value::object(members).map(Some).map_err(too_deep)
+}
+
+fn put(arguments: &[Value]) -> Outcome {
+    let mut arguments = Arguments::new(arguments);
+    let mut members = members(arguments.next("object")?);
+    let key: &Arc<str> = arguments.next("key")?;
+    let value: &Value = arguments.next("value")?;
+    members.push((key.clone(), value.clone()));
+    object(members)
+}
+
+/// Adds `k1, v1, k2, v2, …`.
+fn put_flat(mut members: Members, keys_and_values: &[Value]) -> Outcome {
+    for pair in keys_and_values.chunks(2) {
+        match pair {
+            [Value::String(key), value] => members.push((key.clone(), value.clone())),
+            [key, value] => {
+                let (key, value) = (write_json_excerpt(key), write_json_excerpt(value));
+                return Err(Failure::Message(format!(
+                    "All keys must be of type string. Key of the following pair is of invalid \
+                     type: ({key}, {value})"
+                )));
+            }
+            // Odd and even are exchanged in the reference's text, which programs may know.
+            [key, ..] => {
+                let key = write_json_excerpt(key);
+                return Err(Failure::Message(format!(
+                    "Expected odd number of arguments, got even. No value for key '{key}'"
+                )));
+            }
+            [] => {}
+        }
+    }
+    object(members)
+}
+
+/// Adds `[[k1, v1], [k2, v2], …]`.
+fn put_pairs(mut members: Members, mut arguments: Arguments<'_>) -> Outcome {
+    let List(pairs): List<(&Arc<str>, &Value)> = arguments.next("pairs")?;
+    members.extend(pairs.into_iter().map(|(key, value)| (key.clone(), value.clone())));
+    object(members)
+}
+
+fn parse(text: &str) -> Outcome {
+    Value::parse(text)
+        .map(Some)
+        .map_err(|error| Failure::Json { text: excerpt(text), cause: error.to_string() })
+}

@@ -1,0 +1,188 @@
+//! The services that scripts can call on this node.
+//!
+//! A call is answered with a return code and a JSON text; code 0 means that the text is the value, any
+//! other that it is a JSON string with the error (fluence-network.md §4.1). Every built-in is total:
+//! whatever the arguments, it answers with code 0 or 1, within the bounds of [`crate::limits`].
+//!
+//! | service | functions | file |
+//! |---|---|---|
+//! | `op` | `noop identity array array_length concat concat_strings string_to_b58 string_from_b58 bytes_to_b58 bytes_from_b58 sha256_string` | `op.rs` |
+//! | `json` | `obj put puts obj_pairs puts_pairs parse stringify` | `json.rs` |
+//! | `math` | `add sub mul fmul div rem pow log` | `math.rs` |
+//! | `cmp` | `gt gte lt lte cmp` | `cmp.rs` |
+//! | `array` | `sum dedup intersect diff sdiff slice length` | `array.rs` |
+//! | `debug` | `stringify` | `debug.rs` |
+//! | `peer` | `identify timestamp_ms timestamp_sec timeout is_connected` | `peer.rs` |
+//! | `run-console` | `print` (author must be the node) | `console.rs` |
+//! | `getDataSrv callbackSrv errorHandlingSrv` | for particles that the node started | `author.rs` |
+//!
+//! # Not there
+//!
+//! `peer.connect`, `peer.get_contact`, `kad`, `sig`, `srv`, `dist`, `stat`, `vault`, `spell`, `worker`,
+//! `vm`, `subnet`, `connector`, and services in WebAssembly. A call of any of them is answered with the
+//! reference's own text for a service that does not exist, which programs know how to handle.
+
+mod arguments;
+mod array;
+mod author;
+mod bounded_json;
+mod cmp;
+mod console;
+mod debug;
+mod failure;
+mod json;
+mod math;
+mod op;
+mod peer;
+
+pub use author::{Answer, Author};
+pub use bounded_json::{TooLong, weigh, write_json};
+pub use failure::Failure;
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use air_core::value::Value;
+use futures_util::future::LocalBoxFuture;
+
+use crate::executor::Executor;
+use crate::limits::{MAX_CALL_ARGUMENTS, MAX_CALL_RESULT_BYTES};
+use crate::machine::Machine;
+
+/// What a built-in gives: a value, nothing, or an error.
+type Outcome = Result<Option<Value>, Failure>;
+
+/// The answer to a call, as the interpreter takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// 0 if `result` is the value, else `result` is a JSON string with the error.
+    pub ret_code: i32,
+    /// JSON text.
+    pub result: String,
+}
+
+/// A call that was started.
+pub enum Started {
+    /// It was answered at once.
+    Done(Reply),
+    /// It waits for something.
+    Waiting(LocalBoxFuture<'static, Reply>),
+}
+
+/// What a service may know of the particle that calls it.
+#[derive(Clone)]
+pub struct Caller {
+    /// The peer that wrote the particle.
+    pub init_peer_id: Arc<str>,
+    /// Set if the node itself wrote it.
+    pub author: Option<Rc<Author>>,
+}
+
+/// The services of one node.
+pub struct Services {
+    peer_id: Arc<str>,
+    machine: Rc<dyn Machine>,
+    executor: Executor,
+}
+
+impl Services {
+    /// The services of the node `peer_id`.
+    #[must_use]
+    pub fn new(peer_id: Arc<str>, machine: Rc<dyn Machine>, executor: Executor) -> Self {
+        Self { peer_id, machine, executor }
+    }
+
+    /// Starts a call. Arguments that cost much to look at are the caller's to schedule: see [`weigh`].
+    #[must_use]
+    pub fn start(
+        &self,
+        caller: &Caller,
+        service: &str,
+        function: &str,
+        arguments: &[Value],
+    ) -> Started {
+        if arguments.len() > MAX_CALL_ARGUMENTS {
+            let message = format!(
+                "call has {} arguments, more than the limit of {MAX_CALL_ARGUMENTS}",
+                arguments.len()
+            );
+            return Started::Done(Reply::from(Err(Failure::Message(message))));
+        }
+        if (service, function) == ("peer", "timeout") {
+            return match peer::timeout(&self.executor, arguments) {
+                Ok(waiting) => Started::Waiting(Box::pin(async { Reply::from(waiting.await) })),
+                Err(failure) => Started::Done(Reply::from(Err(failure))),
+            };
+        }
+        let outcome = self.call_at_once(caller, service, function, arguments);
+        Started::Done(Reply::from(outcome.unwrap_or_else(|| {
+            Err(Failure::Message(format!(
+                "Service with id '{service}' not found (function {function})"
+            )))
+        })))
+    }
+
+    /// Answers a call that waits for nothing; `None` if there is no such function.
+    fn call_at_once(
+        &self,
+        caller: &Caller,
+        service: &str,
+        function: &str,
+        arguments: &[Value],
+    ) -> Option<Outcome> {
+        match service {
+            "op" => op::call(function, arguments),
+            "json" => json::call(function, arguments),
+            "math" => math::call(function, arguments),
+            "cmp" => cmp::call(function, arguments),
+            "array" => array::call(function, arguments),
+            "debug" => debug::call(function, arguments),
+            "peer" => peer::call(&self.peer_id, &*self.machine, function, arguments),
+            "run-console" => console::call(caller.author.is_some(), function, arguments),
+            _ => caller.author.as_ref()?.call(service, function, arguments),
+        }
+    }
+}
+
+impl From<Outcome> for Reply {
+    fn from(outcome: Outcome) -> Self {
+        let failure = match outcome {
+            Ok(None) => return Self { ret_code: 0, result: "\"\"".into() },
+            Ok(Some(value)) => match write_json(&value, MAX_CALL_RESULT_BYTES) {
+                Ok(result) => return Self { ret_code: 0, result },
+                Err(TooLong) => Failure::Message(format!(
+                    "the result is longer than the limit of {MAX_CALL_RESULT_BYTES} bytes"
+                )),
+            },
+            Err(failure) => failure,
+        };
+        Self { ret_code: 1, result: failure.to_json() }
+    }
+}
+
+impl core::fmt::Debug for Services {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Services").field("peer_id", &self.peer_id).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Caller").field("init_peer_id", &self.init_peer_id).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for Started {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Done(reply) => f.debug_tuple("Done").field(reply).finish(),
+            Self::Waiting(_) => f.write_str("Waiting(..)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
