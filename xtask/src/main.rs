@@ -1,2 +1,55 @@
-//! `cargo xtask`: build, run, test, bench, send.
-fn main() {}
+//! The command line of `cargo xtask`.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::{bench, doctor, lint, run, send, sizes, symbolize, test};
+
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", about = "Builds, runs and tests Aerolith")]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Options),
+    Send(send::Options),
+    Test(test::Options),
+    /// Checks format, clippy, and where unsafe code stands
+    Lint,
+    Sizes(sizes::Options),
+    Symbolize(symbolize::Options),
+    #[command(subcommand)]
+    Bench(bench::What),
+    /// Says what this machine lacks
+    Doctor,
+}
+
+fn main() -> ExitCode {
+    match perform(CommandLine::parse().verb) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(verb: Verb) -> Result<ExitCode> {
+    match verb {
+        Verb::Run(options) => return run::run(&options),
+        Verb::Send(options) => return send::run(&options),
+        Verb::Doctor => return Ok(doctor::run()),
+        Verb::Test(options) => test::run(&options)?,
+        Verb::Bench(what) => bench::run(&what)?,
+        Verb::Lint => lint::run()?,
+        Verb::Sizes(options) => sizes::run(&options)?,
+        Verb::Symbolize(options) => symbolize::run(&options)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,24 @@
+//! `cargo xtask bench`: figures that the README promises, measured.
+
+mod boot;
+pub mod floor;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// Measures
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// From entry to the first answer: instructions, phases, image size, smallest memory
+    Boot(boot::Options),
+}
+
+/// Measures and prints a table.
+///
+/// # Errors
+/// When a guest does not get as far as it has to.
+pub fn run(what: &What) -> Result<()> {
+    match what {
+        What::Boot(options) => boot::run(options),
+    }
+}

@@ -1,0 +1,24 @@
+//! `cargo xtask`: build, run, send, test, bench - the only program here that runs on the host.
+//!
+//! One file per verb. Whatever is done by another program is printed as the command that does it.
+//! The QEMU tests (`tests/machine`) stand on the same [`qemu`] module as `run` does.
+
+#![forbid(unsafe_code)]
+
+pub mod bench;
+pub mod boot_log;
+pub mod doctor;
+pub mod external;
+pub mod http;
+pub mod image;
+pub mod lint;
+pub mod node_config;
+pub mod qemu;
+pub mod run;
+pub mod run_record;
+pub mod send;
+pub mod sizes;
+pub mod symbolize;
+pub mod test;
+pub mod unsafe_map;
+pub mod workspace;

@@ -1,0 +1,31 @@
+//! `cargo xtask lint`: format, clippy on every target, and the trust map.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{external, image, unsafe_map, workspace};
+
+/// Checks everything that can be checked without running it.
+///
+/// # Errors
+/// At the first check that fails.
+pub fn run() -> Result<()> {
+    external::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    eprintln!("+ unsafe only where the trust map allows it");
+    unsafe_map::check(&workspace::root())?;
+    let deny = ["--", "-D", "warnings"];
+    let host = ["clippy", "--workspace", "--all-targets", "--locked"];
+    external::run(cargo(&host).args(deny))?;
+    let machine = ["clippy", "--package", "xtask", "--test", "machine", "--locked"];
+    external::run(cargo(&machine).args(deny))?;
+    image::clippy()
+}
+
+/// Cargo in the workspace's folder.
+#[must_use]
+pub fn cargo(words: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(workspace::root()).args(words);
+    command
+}

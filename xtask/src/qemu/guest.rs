@@ -1,0 +1,268 @@
+//! The QEMU command line of one guest.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::Accelerator;
+
+/// The I/O port behind which QEMU takes the guest's exit value.
+pub const EXIT_PORT: u16 = 0xf4;
+/// The name of the fw_cfg item that holds the configuration.
+pub const CONFIG_ITEM: &str = "opt/aerolith/config";
+
+/// The machine types that the unikernel runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Machine {
+    /// PCI Express, ACPI; what most virtual machines look like
+    Q35,
+    /// virtio over MMIO, no PCI; boots fastest
+    #[default]
+    Microvm,
+    /// PCI, i440FX
+    Pc,
+}
+
+impl Machine {
+    /// QEMU's name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Q35 => "q35",
+            Self::Microvm => "microvm",
+            Self::Pc => "pc",
+        }
+    }
+
+    /// The ending of the names of its virtio devices.
+    fn bus(self) -> &'static str {
+        match self {
+            Self::Microvm => "device",
+            Self::Q35 | Self::Pc => "pci",
+        }
+    }
+}
+
+/// The register layout of virtio over MMIO.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MmioLayout {
+    /// Version 1, QEMU's default.
+    Legacy,
+    /// Version 2, as in Firecracker.
+    #[default]
+    Modern,
+}
+
+/// What the guest's network device is connected to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// No network device at all.
+    None,
+    /// QEMU's user network: DHCP, DNS, and one port forwarded from 127.0.0.1.
+    User {
+        /// Port on 127.0.0.1.
+        host_port: u16,
+        /// Address of the guest; empty: the first that DHCP gives.
+        guest_address: String,
+        /// Port of the guest.
+        guest_port: u16,
+    },
+    /// One Ethernet frame per datagram of a Unix socket.
+    Peer {
+        /// Socket that QEMU makes.
+        guest: PathBuf,
+        /// Socket that QEMU sends to.
+        peer: PathBuf,
+    },
+}
+
+/// One guest, as asked for.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// The ELF image.
+    pub kernel: PathBuf,
+    /// Machine type.
+    pub machine: Machine,
+    /// Whether the machine describes itself by ACPI (only microvm can do without).
+    pub acpi: bool,
+    /// Register layout of virtio over MMIO.
+    pub mmio: MmioLayout,
+    /// Another firmware than the machine's default.
+    pub firmware: Option<String>,
+    /// How instructions are executed.
+    pub accelerator: Accelerator,
+    /// Guest memory in MiB.
+    pub memory_mib: u32,
+    /// Processor cores.
+    pub cores: u32,
+    /// Words of the kernel's command line.
+    pub command_line: Vec<String>,
+    /// Network device.
+    pub network: Network,
+    /// File with the configuration blob, given to the guest by fw_cfg.
+    pub config: Option<PathBuf>,
+    /// Wait for a debugger on this port of 127.0.0.1.
+    pub gdb: Option<u16>,
+    /// Record every frame into this file.
+    pub capture: Option<PathBuf>,
+    /// Further words for QEMU.
+    pub extra: Vec<String>,
+}
+
+impl Guest {
+    /// A guest with defaults: microvm, 64 MiB, one core, no network, exit port present.
+    #[must_use]
+    pub fn new(kernel: PathBuf, accelerator: Accelerator) -> Self {
+        Self {
+            kernel,
+            machine: Machine::default(),
+            acpi: true,
+            mmio: MmioLayout::default(),
+            firmware: None,
+            accelerator,
+            memory_mib: 64,
+            cores: 1,
+            command_line: vec![format!("aerolith.debug_exit={EXIT_PORT:#x}")],
+            network: Network::None,
+            config: None,
+            gdb: None,
+            capture: None,
+            extra: Vec::new(),
+        }
+    }
+
+    /// The words after `qemu-system-x86_64`.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let mut words = Words(Vec::new());
+        words.pair("-machine", self.machine_word());
+        words.0.extend(self.accelerator.words().map(str::to_owned));
+        words.pair("-m", format!("{}M", self.memory_mib));
+        words.pair("-smp", self.cores.to_string());
+        for word in ["-nodefaults", "-no-user-config", "-no-reboot"] {
+            words.0.push(word.to_owned());
+        }
+        words.pair("-display", "none");
+        words.pair("-serial", "stdio");
+        words.pair("-device", format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1"));
+        words.pair("-kernel", self.kernel.display().to_string());
+        if !self.command_line.is_empty() {
+            words.pair("-append", self.command_line.join(" "));
+        }
+        if let Some(firmware) = &self.firmware {
+            words.pair("-bios", firmware);
+        }
+        if self.machine == Machine::Microvm && self.mmio == MmioLayout::Modern {
+            words.pair("-global", "virtio-mmio.force-legacy=false");
+        }
+        let bus = self.machine.bus();
+        words.pair("-object", "rng-builtin,id=entropy");
+        words.pair("-device", format!("virtio-rng-{bus},rng=entropy"));
+        self.network_words(&mut words);
+        if let Some(config) = &self.config {
+            words.pair("-fw_cfg", format!("name={CONFIG_ITEM},file={}", escaped(config)));
+        }
+        if let Some(port) = self.gdb {
+            words.pair("-gdb", format!("tcp:127.0.0.1:{port}"));
+            words.0.push("-S".to_owned());
+        }
+        words.0.extend(self.extra.iter().cloned());
+        words.0
+    }
+
+    fn machine_word(&self) -> String {
+        let name = self.machine.name();
+        if self.machine == Machine::Microvm && !self.acpi {
+            format!("{name},acpi=off")
+        } else {
+            name.to_owned()
+        }
+    }
+
+    fn network_words(&self, words: &mut Words) {
+        match &self.network {
+            Network::None => return,
+            Network::User { host_port, guest_address, guest_port } => words.pair(
+                "-netdev",
+                format!(
+                    "user,id=net,hostfwd=tcp:127.0.0.1:{host_port}-{guest_address}:{guest_port}"
+                ),
+            ),
+            Network::Peer { guest, peer } => words.pair(
+                "-netdev",
+                format!(
+                    "dgram,id=net,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+                    escaped(guest),
+                    escaped(peer)
+                ),
+            ),
+        }
+        words.pair("-device", format!("virtio-net-{},netdev=net", self.machine.bus()));
+        if let Some(file) = &self.capture {
+            words.pair("-object", format!("filter-dump,id=dump,netdev=net,file={}", escaped(file)));
+        }
+    }
+}
+
+struct Words(Vec<String>);
+
+impl Words {
+    fn pair(&mut self, option: &str, value: impl Into<String>) {
+        self.0.push(option.to_owned());
+        self.0.push(value.into());
+    }
+}
+
+/// QEMU splits option values at commas; a doubled comma stands for one.
+fn escaped(path: &std::path::Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(change: impl FnOnce(&mut Guest)) -> String {
+        let mut guest = Guest::new(PathBuf::from("k.elf"), Accelerator::Tcg);
+        change(&mut guest);
+        guest.arguments().join(" ")
+    }
+
+    #[test]
+    fn microvm_takes_virtio_over_mmio_and_q35_over_pci() {
+        let user = || Network::User { host_port: 1, guest_address: String::new(), guest_port: 80 };
+        let microvm = words(|guest| guest.network = user());
+        assert!(microvm.contains("-machine microvm "), "{microvm}");
+        assert!(microvm.contains("virtio-net-device,netdev=net"), "{microvm}");
+        assert!(microvm.contains("hostfwd=tcp:127.0.0.1:1-:80"), "{microvm}");
+        let q35 = words(|guest| {
+            guest.machine = Machine::Q35;
+            guest.network = user();
+        });
+        assert!(q35.contains("virtio-net-pci,netdev=net"), "{q35}");
+        assert!(!q35.contains("virtio-mmio"), "{q35}");
+    }
+
+    #[test]
+    fn acpi_off_and_the_legacy_layout_are_microvm_words() {
+        let text = words(|guest| {
+            guest.acpi = false;
+            guest.mmio = MmioLayout::Legacy;
+        });
+        assert!(text.contains("-machine microvm,acpi=off "), "{text}");
+        assert!(!text.contains("force-legacy"), "{text}");
+        assert!(words(|_| ()).contains("virtio-mmio.force-legacy=false"));
+    }
+
+    #[test]
+    fn a_comma_in_a_path_is_doubled() {
+        let text = words(|guest| guest.config = Some(PathBuf::from("/a,b")));
+        assert!(text.contains("-fw_cfg name=opt/aerolith/config,file=/a,,b"), "{text}");
+    }
+
+    #[test]
+    fn a_debugger_is_waited_for_on_loopback_only() {
+        let text = words(|guest| guest.gdb = Some(1234));
+        assert!(text.contains("-gdb tcp:127.0.0.1:1234 -S"), "{text}");
+    }
+}

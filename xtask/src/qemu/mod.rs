@@ -1,0 +1,12 @@
+//! Everything that knows QEMU: its command line, its process, its installation.
+
+pub mod accelerator;
+pub mod guest;
+pub mod install;
+pub mod monitor;
+pub mod vm;
+
+pub use accelerator::{Accelerator, Wanted};
+pub use guest::{Guest, Machine, MmioLayout, Network};
+pub use install::PROGRAM;
+pub use vm::Vm;

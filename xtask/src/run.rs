@@ -1,0 +1,234 @@
+//! `cargo xtask run`: builds the unikernel, boots it in QEMU, and says how to talk to it.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::boot_log::{self, Phase};
+use crate::image::{self, Image};
+use crate::node_config::NodeConfig;
+use crate::qemu::{self, Guest, Machine, Network, Vm, Wanted};
+use crate::run_record::{Kept, RunRecord};
+use crate::workspace;
+
+/// The port that is taken when it is free and none is named.
+const USUAL_PORT: u16 = 8080;
+/// How often QEMU is started again when another program took the port in between.
+const PORT_ATTEMPTS: u32 = 5;
+const PORT_TAKEN: &str = "Could not set up host forwarding rule";
+
+/// Boots the unikernel in QEMU and shows how to talk to it; Ctrl-C ends it
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Machine type
+    #[arg(long, value_enum, default_value_t)]
+    machine: Machine,
+    /// How instructions are executed
+    #[arg(long, value_enum, default_value_t)]
+    accel: Wanted,
+    /// Guest memory in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    memory: u32,
+    /// Port on 127.0.0.1 for the guest's HTTP [default: 8080, or a free one if it is taken];
+    /// 0: a free one
+    #[arg(long)]
+    port: Option<u16>,
+    /// Processor cores
+    #[arg(long, value_name = "CORES", default_value_t = 1)]
+    smp: u32,
+    /// Stop before the first instruction and wait for a debugger on this port of 127.0.0.1
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "1234")]
+    gdb: Option<u16>,
+    /// Record every frame into this file
+    #[arg(long, value_name = "FILE.pcap")]
+    trace_net: Option<PathBuf>,
+    /// For scripts: the URL is all that is printed; the log goes to target/aerolith-run.log
+    #[arg(long)]
+    headless: bool,
+    /// The node's configuration
+    #[arg(long, value_name = "NODE.toml")]
+    config: Option<PathBuf>,
+    /// How the guest gets the configuration
+    #[arg(long, value_enum, default_value_t)]
+    config_via: Passage,
+    /// How much the guest logs
+    #[arg(long, value_enum)]
+    log: Option<LogLevel>,
+}
+
+/// How the guest gets its configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Passage {
+    /// As a fw_cfg item
+    #[default]
+    FwCfg,
+    /// On the kernel's command line
+    Cmdline,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Runs the guest until it ends or Ctrl-C is typed.
+///
+/// # Errors
+/// When anything on the way fails: QEMU, the build, the configuration, the port.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))?;
+
+    qemu::install::ensure()?;
+    let config = NodeConfig::read(options.config.as_deref())?;
+    let kernel = image::build(Image::Product)?;
+    let blob = config.blob_file()?;
+    let mut guest = guest(options, kernel, &config)?;
+    if options.config.is_some() {
+        match options.config_via {
+            Passage::FwCfg => guest.config = Some(blob.path().to_owned()),
+            Passage::Cmdline => guest.command_line.push(config.command_line_word()?),
+        }
+    }
+
+    for _ in 0..PORT_ATTEMPTS {
+        let port = port(options.port)?;
+        if let Network::User { host_port, .. } = &mut guest.network {
+            *host_port = port;
+        }
+        let vm = Vm::start(&guest)?;
+        if !options.headless {
+            eprintln!("+ {}", vm.command());
+            if let Some(port) = guest.gdb {
+                let symbols = image::symbols_path();
+                eprintln!("gdb -ex 'target remote 127.0.0.1:{port}' {}", symbols.display());
+            }
+        }
+        let mut console = Console::new(options.headless, port)?;
+        if let Some(code) = console.follow(vm, &stop)? {
+            return Ok(code);
+        }
+    }
+    bail!("every port that was free a moment ago was taken by another program")
+}
+
+fn guest(options: &Options, kernel: PathBuf, config: &NodeConfig) -> Result<Guest> {
+    let accelerator = qemu::accelerator::choose(options.accel)?;
+    let mut guest = Guest::new(kernel, accelerator);
+    guest.machine = options.machine;
+    guest.memory_mib = options.memory;
+    guest.cores = options.smp;
+    guest.gdb = options.gdb;
+    guest.capture.clone_from(&options.trace_net);
+    guest.network = Network::User {
+        host_port: 0,
+        guest_address: config.static_address(),
+        guest_port: config.http_port(),
+    };
+    if let Some(level) = options.log.and_then(|level| level.to_possible_value()) {
+        guest.command_line.push(format!("aerolith.log={}", level.get_name()));
+    }
+    Ok(guest)
+}
+
+/// The port to forward: the one named, else the usual one, else one that the system gives.
+fn port(wanted: Option<u16>) -> Result<u16> {
+    let free = |port| {
+        Ok::<_, std::io::Error>(TcpListener::bind(("127.0.0.1", port))?.local_addr()?.port())
+    };
+    match wanted {
+        None => free(USUAL_PORT).or_else(|_| free(0)),
+        Some(port) => free(port),
+    }
+    .with_context(|| match wanted {
+        Some(port) => format!("port {port} of 127.0.0.1 cannot be had; --port 0 takes a free one"),
+        None => "no port of 127.0.0.1 is free".to_owned(),
+    })
+}
+
+/// Where the guest's log and our own words go.
+struct Console {
+    log: Option<File>,
+    port: u16,
+    phases: Vec<Phase>,
+    record: Option<Kept>,
+}
+
+impl Console {
+    fn new(headless: bool, port: u16) -> Result<Self> {
+        let log = if headless {
+            let path = workspace::target().join("aerolith-run.log");
+            Some(File::create(&path).with_context(|| path.display().to_string())?)
+        } else {
+            None
+        };
+        Ok(Self { log, port, phases: Vec::new(), record: None })
+    }
+
+    /// Shows what the guest prints until it ends or `stop` is set; nothing if the port was taken.
+    fn follow(&mut self, mut vm: Vm, stop: &AtomicBool) -> Result<Option<ExitCode>> {
+        let mut cursor = 0;
+        loop {
+            while let Some(line) = vm.line_at(&mut cursor) {
+                if line.contains(PORT_TAKEN) && self.record.is_none() {
+                    return Ok(None);
+                }
+                self.line(&line)?;
+            }
+            if stop.load(Ordering::Relaxed) {
+                vm.kill();
+                eprintln!("\nstopped");
+                return Ok(Some(ExitCode::SUCCESS));
+            }
+            if vm.ended()?.is_some() {
+                let code = vm.wait_exit(std::time::Duration::from_secs(10))?;
+                while let Some(line) = vm.line_at(&mut cursor) {
+                    self.line(&line)?;
+                }
+                eprintln!("QEMU ended with code {code}: {}", boot_log::meaning(code));
+                let good = matches!(code, 0 | 33);
+                return Ok(Some(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
+            }
+            vm.pause(cursor);
+        }
+    }
+
+    fn line(&mut self, line: &str) -> Result<()> {
+        match &mut self.log {
+            Some(file) => writeln!(file, "{line}")?,
+            None => println!("{line}"),
+        }
+        self.phases.extend(Phase::parse(line));
+        if boot_log::ready(line).is_some() && self.record.is_none() {
+            let url = format!("http://127.0.0.1:{}/", self.port);
+            self.record = Some(RunRecord::keep(&url)?);
+            if self.log.is_some() {
+                println!("{url}");
+            } else {
+                println!("{}", self.welcome(&url));
+            }
+        }
+        Ok(())
+    }
+
+    fn welcome(&self, url: &str) -> String {
+        let table = boot_log::table(&self.phases);
+        format!(
+            "\n{table}\nThe node answers at {url}\n\n    \
+             curl --data-binary @examples/hello.air '{url}air?name=world'\n    \
+             cargo xtask send examples/hello.air --data name=world\n\nCtrl-C ends it.\n"
+        )
+    }
+}

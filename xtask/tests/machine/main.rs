@@ -1,0 +1,37 @@
+//! Boots the unikernel in QEMU and holds it to what it promises.
+//!
+//! Every machine is an own QEMU process that ends with its test, whatever happens to the test.
+//! Nothing here needs root, KVM, or a network beyond loopback.
+
+mod boot;
+mod cable;
+mod examples;
+mod faults;
+mod harness;
+mod node;
+mod peer;
+mod serve;
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::node::Kind;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    harness::add(&mut trials);
+    boot::add(&mut trials);
+    serve::add(&mut trials);
+    examples::add(&mut trials);
+    faults::add(&mut trials);
+    cable::add(&mut trials);
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// A test, named after the machine that it boots and what it proves.
+fn trial(kind: Kind, name: &str, test: impl FnOnce(Kind) -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(format!("{}::{name}", kind.name), move || {
+        test(kind).map_err(|error| Failed::from(format!("{error:?}")))
+    })
+}

@@ -1,0 +1,182 @@
+//! A node in QEMU, as the tests start it.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::NamedTempFile;
+use xtask::boot_log;
+use xtask::http::{Connection, Response, Url, request};
+use xtask::image::{self, Image};
+use xtask::node_config::NodeConfig;
+use xtask::qemu::accelerator::{self, Wanted};
+use xtask::qemu::{Guest, Machine, MmioLayout, Network, Vm};
+
+use crate::peer::Peer;
+
+/// Ten times and more what a boot takes on an idle machine under emulation.
+pub const BOOT_LIMIT: Duration = Duration::from_secs(90);
+/// The same for one answer.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+const PORT_ATTEMPTS: u32 = 8;
+
+/// A machine that the tests boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    pub name: &'static str,
+    machine: Machine,
+    acpi: bool,
+    mmio: MmioLayout,
+    /// Another firmware than the machine's own: qboot leaves the PCI base addresses at 0.
+    firmware: Option<&'static str>,
+}
+
+const fn kind(name: &'static str, machine: Machine) -> Kind {
+    Kind { name, machine, acpi: true, mmio: MmioLayout::Modern, firmware: None }
+}
+
+impl Kind {
+    /// Makes the guest one of this kind.
+    pub fn apply(self, guest: &mut Guest) {
+        guest.machine = self.machine;
+        guest.acpi = self.acpi;
+        guest.mmio = self.mmio;
+        guest.firmware = self.firmware.map(str::to_owned);
+    }
+}
+
+pub const MICROVM: Kind = kind("microvm", Machine::Microvm);
+pub const Q35: Kind = kind("q35", Machine::Q35);
+pub const PC: Kind = kind("pc", Machine::Pc);
+pub const Q35_BARE: Kind = Kind { firmware: Some("qboot.rom"), ..kind("q35-qboot", Machine::Q35) };
+pub const MICROVM_BARE: Kind = Kind { acpi: false, ..kind("microvm-no-acpi", Machine::Microvm) };
+pub const MICROVM_LEGACY: Kind =
+    Kind { mmio: MmioLayout::Legacy, ..kind("microvm-legacy", Machine::Microvm) };
+pub const MICROVM_BARE_LEGACY: Kind = Kind {
+    acpi: false,
+    mmio: MmioLayout::Legacy,
+    ..kind("microvm-no-acpi-legacy", Machine::Microvm)
+};
+
+/// A guest of that kind, without a network.
+pub fn guest(kind: Kind, image: Image) -> Result<Guest> {
+    let kernel = image::path(image);
+    ensure!(kernel.exists(), "{} is missing; `cargo xtask test` builds it", kernel.display());
+    let mut guest = Guest::new(kernel, accelerator::choose(Wanted::Auto)?);
+    kind.apply(&mut guest);
+    guest.memory_mib = 32;
+    Ok(guest)
+}
+
+/// How the configuration comes to the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    FwCfg,
+    CommandLine,
+}
+
+/// Gives the guest a configuration; the file has to live as long as the guest.
+pub fn configure(guest: &mut Guest, toml: &str, passage: Passage) -> Result<Option<NamedTempFile>> {
+    let config = NodeConfig::parse(toml)?;
+    if let Network::User { guest_address, guest_port, .. } = &mut guest.network {
+        *guest_address = config.static_address();
+        *guest_port = config.http_port();
+    }
+    match passage {
+        Passage::CommandLine => {
+            guest.command_line.push(config.command_line_word()?);
+            Ok(None)
+        }
+        Passage::FwCfg => {
+            let file = config.blob_file()?;
+            guest.config = Some(file.path().to_owned());
+            Ok(Some(file))
+        }
+    }
+}
+
+/// A node that has said that it is ready.
+pub struct Node {
+    pub vm: Vm,
+    pub ready_line: String,
+    port: u16,
+}
+
+impl Node {
+    /// Boots a node behind QEMU's user network.
+    pub fn boot(kind: Kind) -> Result<Self> {
+        Self::boot_with(kind, |_| Ok(()))
+    }
+
+    /// The same, with a change to what QEMU is asked for.
+    pub fn boot_with(kind: Kind, change: impl FnOnce(&mut Guest) -> Result<()>) -> Result<Self> {
+        let mut guest = guest(kind, Image::Product)?;
+        guest.network =
+            Network::User { host_port: 0, guest_address: String::new(), guest_port: 80 };
+        change(&mut guest)?;
+        Self::start(guest)
+    }
+
+    /// Boots a guest that has a user network. Another process may take the free port before QEMU
+    /// does: then once more.
+    pub fn start(mut guest: Guest) -> Result<Self> {
+        for _ in 0..PORT_ATTEMPTS {
+            let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            if let Network::User { host_port, .. } = &mut guest.network {
+                *host_port = free;
+            }
+            let mut vm = Vm::start(&guest)?;
+            match vm.wait_for("node: ready ", BOOT_LIMIT) {
+                Ok(ready_line) => return Ok(Self { vm, ready_line, port: free }),
+                Err(_) if vm.text().contains("Could not set up host forwarding rule") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bail!("{PORT_ATTEMPTS} free ports were all taken by others")
+    }
+
+    /// The URL that the guest says it has.
+    pub fn guest_url(&self) -> Result<&str> {
+        boot_log::ready(&self.ready_line).context("a ready line without a URL")
+    }
+
+    pub fn authority(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn connect(&self) -> Result<Connection> {
+        Connection::open(&self.authority(), ANSWER_LIMIT)
+    }
+
+    pub fn get(&self, path: &str) -> Result<Response> {
+        self.request("GET", path, b"")
+    }
+
+    pub fn air(&self, query: &str, script: &str) -> Result<Response> {
+        self.request("POST", &format!("/air{query}"), script.as_bytes())
+    }
+
+    fn request(&self, method: &str, path: &str, body: &[u8]) -> Result<Response> {
+        let url = Url { authority: self.authority(), path: path.to_owned() };
+        request(&url, method, body, ANSWER_LIMIT)
+            .with_context(|| format!("{method} {path}\n{}", self.vm.report()))
+    }
+
+    /// The node is well: it answers, and has reported no failure.
+    pub fn check_alive(&self) -> Result<()> {
+        let health = self.get("/health")?;
+        ensure!(health.status == 200, "/health: {} {}", health.status, health.text());
+        Ok(())
+    }
+}
+
+/// A node at the other end of a cable whose first end the test holds.
+pub fn boot_at_cable(kind: Kind, peer: &Peer, toml: &str) -> Result<Vm> {
+    let mut guest = guest(kind, Image::Product)?;
+    guest.network = peer.network();
+    let _blob = configure(&mut guest, toml, Passage::CommandLine)?;
+    let mut vm = Vm::start(&guest)?;
+    vm.wait_for("node: ready ", BOOT_LIMIT)?;
+    Ok(vm)
+}
