@@ -1,0 +1,81 @@
+//! A listening server: every connection of a TCP port, up to a bound.
+
+use core::pin::pin;
+
+use futures_util::StreamExt;
+use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
+
+use super::connection::finish;
+use super::incoming::Incoming;
+use super::response::How;
+use super::{End, Handler, Limits, Response, Version, serve};
+use crate::time::Timer;
+use crate::{Stream, TcpListener};
+
+/// Connections beyond the bound that are told so at the same time; others wait in the backlog.
+const REFUSALS_AT_ONCE: usize = 8;
+/// Seconds after which a client that was turned away may try again.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// Serves all connections of `listener`, `connections` at a time: those beyond get status 503, or wait
+/// in the backlog when there are many of them. Never ends; drop it to stop.
+pub async fn serve_listener<T: Timer, H: Handler>(
+    listener: &TcpListener,
+    connections: usize,
+    limits: &Limits,
+    timer: &T,
+    handler: &H,
+) -> core::convert::Infallible {
+    let mut serving = FuturesUnordered::new();
+    let mut refusing = FuturesUnordered::new();
+    loop {
+        let full = serving.len() >= connections && refusing.len() >= REFUSALS_AT_ONCE;
+        let accepted = {
+            let accept = pin!(async {
+                if full { core::future::pending().await } else { listener.accept().await }
+            });
+            let progress = pin!(async {
+                match (serving.is_empty(), refusing.is_empty()) {
+                    (true, true) => core::future::pending().await,
+                    (false, true) => drop(serving.next().await),
+                    (true, false) => drop(refusing.next().await),
+                    (false, false) => {
+                        let _done = select(serving.next(), refusing.next()).await;
+                    }
+                }
+            });
+            match select(accept, progress).await {
+                Either::Left((stream, _)) => stream,
+                Either::Right(_) => continue,
+            }
+        };
+        if serving.len() < connections {
+            serving.push(serve(accepted, limits, timer, handler));
+        } else {
+            refusing.push(turn_away(accepted, limits, timer, handler));
+        }
+    }
+}
+
+/// Tells a client that there is no room for it now.
+async fn turn_away<S: Stream, T: Timer, H: Handler>(
+    mut stream: S,
+    limits: &Limits,
+    timer: &T,
+    handler: &H,
+) {
+    let mut response = Response::text(503, "too many connections\n");
+    // A number is a valid value.
+    let _ = response.add_header("Retry-After", RETRY_AFTER_SECONDS);
+    handler.answered(503);
+    let how = How {
+        version: Version::Http11,
+        head_only: false,
+        close: true,
+        unix_seconds: handler.unix_seconds(),
+    };
+    if response.write(&mut stream, timer, limits, &how).await {
+        finish(&mut Incoming::new(stream, timer), limits, End::Refused(503)).await;
+    }
+}

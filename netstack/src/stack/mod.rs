@@ -1,0 +1,276 @@
+//! The network stack: one interface, its addresses and its sockets, shared by all tasks.
+
+mod addresses;
+mod config;
+mod counters;
+mod gate;
+
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::{RefCell, RefMut};
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
+
+use smoltcp::iface::{
+    Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet,
+};
+use smoltcp::phy::Device;
+use smoltcp::socket::{dhcpv4, dns, tcp};
+use smoltcp::time::Instant;
+use smoltcp::wire::{HardwareAddress, IpCidr};
+
+use crate::limits;
+use crate::tcp::{Closing, Listener};
+use crate::time::after;
+use addresses::Addresses;
+pub use config::{Addressing, StackConfig, StaticAddressing};
+pub use counters::Counters;
+use gate::{CapabilitiesOnly, Gate, GateState};
+
+/// A network interface with its sockets. Clones share it; they are cheap.
+#[derive(Clone)]
+pub struct Stack {
+    inner: Rc<RefCell<Inner>>,
+}
+
+impl core::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Stack").finish_non_exhaustive()
+    }
+}
+
+/// What all the sockets of a stack share.
+pub(crate) struct Inner {
+    pub(crate) interface: Interface,
+    pub(crate) sockets: SocketSet<'static>,
+    pub(crate) config: StackConfig,
+    pub(crate) counters: Counters,
+    pub(crate) listeners: Vec<Option<Listener>>,
+    pub(crate) closing: VecDeque<Closing>,
+    /// TCP sockets in `sockets`.
+    pub(crate) tcp_sockets: usize,
+    /// UDP sockets in `sockets` that a [`crate::UdpSocket`] owns.
+    pub(crate) udp_sockets: usize,
+    pub(crate) dns: SocketHandle,
+    pub(crate) dns_queries: usize,
+    /// Time of the last poll.
+    pub(crate) now: Instant,
+    addresses: Addresses,
+    gate: GateState,
+    dirty: bool,
+    random: u64,
+    waiting_for_address: Vec<Waker>,
+}
+
+impl Stack {
+    /// Makes a stack for a device with `config.capabilities`; it is idle until [`Self::poll`].
+    ///
+    /// Values of the configuration outside of their bounds ([`crate::limits`]) are brought within them;
+    /// addresses that are not unicast are left out.
+    #[must_use]
+    pub fn new(config: StackConfig, now: Instant) -> Self {
+        let config = config.bounded();
+        let mut interface_config = Config::new(HardwareAddress::Ethernet(config.mac));
+        interface_config.random_seed = config.seed;
+        interface_config.slaac = config.slaac;
+        let mut device = CapabilitiesOnly::new(config.capabilities.clone());
+        let interface = Interface::new(interface_config, &mut device, now);
+        let mut sockets = SocketSet::new(Vec::new());
+        let dns = sockets.add(dns::Socket::new(&[], Vec::new()));
+        let mut inner = Inner {
+            interface,
+            sockets,
+            addresses: Addresses::default(),
+            counters: Counters::default(),
+            listeners: Vec::new(),
+            closing: VecDeque::new(),
+            tcp_sockets: 0,
+            udp_sockets: 0,
+            dns,
+            dns_queries: 0,
+            now,
+            gate: GateState::default(),
+            dirty: true,
+            random: config.seed,
+            waiting_for_address: Vec::new(),
+            config,
+        };
+        inner.set_up_addresses();
+        Self { inner: Rc::new(RefCell::new(inner)) }
+    }
+
+    /// Moves frames both ways, runs the protocols' timers and wakes the tasks whose sockets changed.
+    ///
+    /// The work of one call is bounded ([`limits::INGRESS_BUDGET_FRAMES`],
+    /// [`limits::EGRESS_BUDGET_FRAMES`]). Returns when to call again at the latest: `now` or earlier
+    /// when work was left, `None` when only a frame or a task's action can bring new work.
+    pub fn poll<D: Device>(&self, now: Instant, device: &mut D) -> Option<Instant> {
+        self.inner.borrow_mut().poll(now, device)
+    }
+
+    /// True when a task has left something to send, or a changed timer, since the last [`Self::poll`].
+    #[must_use]
+    pub fn needs_poll(&self) -> bool {
+        self.inner.borrow().dirty
+    }
+
+    /// The addresses of the interface, IPv4 and IPv6, link-local included.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpCidr> {
+        self.inner.borrow().interface.ip_addrs().to_vec()
+    }
+
+    /// True when the interface has an address that others can reach it by (not only a link-local one).
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.inner.borrow().has_reachable_address()
+    }
+
+    /// Completes when [`Self::is_configured`] holds, and gives the addresses then.
+    pub async fn wait_configured(&self) -> Vec<IpCidr> {
+        poll_fn(|context| {
+            let mut inner = self.inner.borrow_mut();
+            if inner.has_reachable_address() {
+                return Poll::Ready(inner.interface.ip_addrs().to_vec());
+            }
+            if !inner.waiting_for_address.iter().any(|waker| waker.will_wake(context.waker())) {
+                inner.waiting_for_address.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// What has been counted so far, and the state of the socket pool now.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.inner.borrow().count()
+    }
+
+    pub(crate) fn inner(&self) -> RefMut<'_, Inner> {
+        self.inner.borrow_mut()
+    }
+}
+
+impl Inner {
+    fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
+        self.now = now;
+        self.dirty = false;
+        let frames_before = self.gate.frames();
+        self.interface.poll_maintenance(now);
+        let left_ingress = self.poll_ingress(now, device);
+        self.keep_house();
+        let left_egress = self.poll_egress(now, device);
+        self.keep_house();
+        self.notice_addresses();
+
+        let progress = self.gate.frames() != frames_before;
+        if left_ingress || left_egress || (self.dirty && progress) {
+            return Some(now);
+        }
+        let sockets_at = self.interface.poll_at(now, &self.sockets);
+        let closing_at = self.closing.iter().map(|closing| closing.deadline).min();
+        let at = [sockets_at, closing_at].into_iter().flatten().min()?;
+        // Whoever asks to be called at once and gets nowhere must not make the caller spin.
+        Some(if at <= now && !progress { after(now, limits::STALL_BACKOFF) } else { at })
+    }
+
+    /// Takes frames in; true when the budget ended before the frames did.
+    fn poll_ingress<D: Device>(&mut self, now: Instant, device: &mut D) -> bool {
+        for _ in 0..limits::INGRESS_BUDGET_FRAMES {
+            let mut gate = Gate::new(device, &self.gate);
+            match self.interface.poll_ingress_single(now, &mut gate, &mut self.sockets) {
+                PollIngressSingleResult::None => return false,
+                PollIngressSingleResult::PacketProcessed => {}
+                // A connection request may have taken a listener's socket: the next frame may be
+                // another request, and must find a listening socket again.
+                PollIngressSingleResult::SocketStateChanged => self.rearm_listeners(),
+            }
+        }
+        true
+    }
+
+    /// Sends what the sockets have; true when the budget ended before that did.
+    fn poll_egress<D: Device>(&mut self, now: Instant, device: &mut D) -> bool {
+        let sent_before = self.gate.transmitted();
+        let mut gate = Gate::new(device, &self.gate);
+        gate.send_queued(now);
+        while let PollResult::SocketStateChanged =
+            self.interface.poll_egress(now, &mut gate, &mut self.sockets)
+        {
+            if self.gate.transmitted() - sent_before >= limits::EGRESS_BUDGET_FRAMES {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What follows from what the frames did: leases, listeners, closing sockets.
+    fn keep_house(&mut self) {
+        self.apply_dhcp();
+        self.tend_listeners();
+        self.tend_closing();
+    }
+
+    /// Says that something waits for the next poll.
+    pub(crate) fn mark_dirty(&mut self) {
+        self.dirty = true;
+    }
+
+    pub(crate) fn tcp(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
+        self.sockets.get_mut::<tcp::Socket<'static>>(handle)
+    }
+
+    pub(crate) fn gate(&self) -> &GateState {
+        &self.gate
+    }
+
+    fn dhcp(&mut self) -> Option<&mut dhcpv4::Socket<'static>> {
+        let handle = self.addresses.dhcp?;
+        Some(self.sockets.get_mut::<dhcpv4::Socket<'static>>(handle))
+    }
+
+    /// Makes a closed TCP socket, or `None` when the pool is used up by live ones.
+    pub(crate) fn add_tcp(&mut self) -> Option<SocketHandle> {
+        if self.tcp_sockets >= self.config.max_tcp_sockets && !self.recycle_time_wait() {
+            return None;
+        }
+        let receive = tcp::SocketBuffer::new(vec![0; self.config.tcp_receive_bytes]);
+        let send = tcp::SocketBuffer::new(vec![0; self.config.tcp_send_bytes]);
+        let mut socket = tcp::Socket::new(receive, send);
+        socket.set_congestion_control(tcp::CongestionControl::Reno);
+        // Writers hand over whole messages; waiting to join small ones only adds a round trip.
+        socket.set_nagle_enabled(false);
+        self.tcp_sockets += 1;
+        Some(self.sockets.add(socket))
+    }
+
+    pub(crate) fn remove_tcp(&mut self, handle: SocketHandle) {
+        self.sockets.remove(handle);
+        self.tcp_sockets = self.tcp_sockets.saturating_sub(1);
+    }
+
+    /// A pseudo-random number (xorshift64*): for port numbers, not for secrets.
+    pub(crate) fn random(&mut self) -> u32 {
+        let mut x = self.random;
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.random = x;
+        (x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) as u32
+    }
+
+    fn has_reachable_address(&self) -> bool {
+        self.interface.ip_addrs().iter().any(addresses::is_reachable)
+    }
+
+    fn notice_addresses(&mut self) {
+        if !self.waiting_for_address.is_empty() && self.has_reachable_address() {
+            for waker in self.waiting_for_address.drain(..) {
+                waker.wake();
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Sockets whose owner has left: they deliver what is buffered, end in order, and free their place.
+//!
+//! smoltcp keeps a socket and its buffers for ten seconds in TIME-WAIT. Only a few
+//! ([`limits::MAX_TIME_WAIT`]) may stay there, and they go at once when a new connection needs a place:
+//! in TIME-WAIT the peer has acknowledged all our data and its own FIN has come, so all that is lost
+//! is the answer to a repeated FIN.
+
+use smoltcp::iface::SocketHandle;
+use smoltcp::socket::tcp::State;
+use smoltcp::time::Instant;
+
+use crate::limits;
+use crate::stack::Inner;
+use crate::time::after;
+
+/// A socket that finishes on its own.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    handle: SocketHandle,
+    /// When patience ends.
+    pub(crate) deadline: Instant,
+    aborted: bool,
+}
+
+impl Inner {
+    /// Takes a socket over from its owner. With `finished` (its owner has closed the sending side) it
+    /// gets [`limits::LINGER`] to deliver what is buffered; otherwise it is reset.
+    pub(crate) fn release(&mut self, handle: SocketHandle, finished: bool) {
+        let now = self.now;
+        let socket = self.tcp(handle);
+        let silent = matches!(socket.state(), State::Closed | State::Listen | State::TimeWait);
+        let aborted = !finished && socket.state() != State::TimeWait;
+        if aborted {
+            socket.abort();
+        }
+        if socket.local_endpoint().is_none() {
+            self.remove_tcp(handle);
+            return;
+        }
+        if aborted && !silent {
+            self.counters.connections_aborted += 1;
+        }
+        let patience = if aborted { limits::ABORT_LINGER } else { limits::LINGER };
+        self.closing.push_back(Closing { handle, deadline: after(now, patience), aborted });
+        self.mark_dirty();
+    }
+
+    /// Frees the sockets that have finished, ends those that took too long.
+    pub(crate) fn tend_closing(&mut self) {
+        let mut closing = core::mem::take(&mut self.closing);
+        let mut in_time_wait = 0;
+        closing.retain_mut(|entry| {
+            let keep = self.tend(entry);
+            in_time_wait += usize::from(keep && self.tcp(entry.handle).state() == State::TimeWait);
+            keep
+        });
+        self.closing = closing;
+        for _ in limits::MAX_TIME_WAIT..in_time_wait {
+            self.recycle_time_wait();
+        }
+    }
+
+    /// False when the socket is freed.
+    fn tend(&mut self, entry: &mut Closing) -> bool {
+        let now = self.now;
+        let socket = self.tcp(entry.handle);
+        // Nobody reads any more; an open window lets the peer come to its end.
+        while socket.can_recv() && socket.recv(|bytes| (bytes.len(), ())).is_ok() {}
+        if socket.state() == State::Closed && socket.local_endpoint().is_none() {
+            self.remove_tcp(entry.handle);
+            return false;
+        }
+        if now < entry.deadline || socket.state() == State::TimeWait {
+            // TIME-WAIT has its own end; until then there is nothing to watch.
+            if socket.state() == State::TimeWait {
+                entry.deadline = after(now, limits::LINGER);
+            }
+            return true;
+        }
+        if entry.aborted {
+            // The reset could not leave in time: the link or the route is gone.
+            self.remove_tcp(entry.handle);
+            return false;
+        }
+        socket.abort();
+        self.counters.connections_aborted += 1;
+        entry.aborted = true;
+        entry.deadline = after(now, limits::ABORT_LINGER);
+        true
+    }
+
+    /// Frees the socket that has been in TIME-WAIT for longest; false when there is none.
+    pub(crate) fn recycle_time_wait(&mut self) -> bool {
+        let position = (0..self.closing.len()).find(|index| {
+            let handle = self.closing.get(*index).map(|entry| entry.handle);
+            handle.is_some_and(|handle| self.tcp(handle).state() == State::TimeWait)
+        });
+        let Some(entry) = position.and_then(|index| self.closing.remove(index)) else {
+            return false;
+        };
+        self.remove_tcp(entry.handle);
+        self.counters.time_wait_recycled += 1;
+        true
+    }
+}
