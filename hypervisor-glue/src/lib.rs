@@ -1,2 +1,24 @@
 //! Everything that knows which machine we run on.
+//!
+//! - [`boot`]: from the first instruction to a [`boot::BootInfo`]: PVH and the 64-bit Linux protocol.
+//! - [`cpu`]: registers, ports, descriptor tables, what CPUID offers.
+//! - [`memory`]: physical memory map, page tables, heap, the C memory functions.
+//! - [`trap`]: exceptions that end in a report, interrupts that wake the idle loop.
+//! - [`serial`], [`logger`], [`power`]: the console, the log on it, and the ways out.
+//!
+//! One core runs one cooperative thread of control; interrupts are enabled only while it idles
+//! ([`trap::interrupts`]). Physical memory is identity-mapped, so a DMA address is the pointer's
+//! own value. Parsers of what the host hands over are safe code over byte slices and total.
 #![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod boot;
+pub mod cpu;
+pub mod logger;
+pub mod memory;
+pub mod power;
+pub mod serial;
+pub mod trap;
