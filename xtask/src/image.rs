@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-use crate::workspace;
+use crate::build;
 
 /// Which image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +15,12 @@ pub enum Image {
     FaultInjection,
 }
 
-/// Builds an image, and gives its path.
+/// Builds an image, and gives the path of the one with symbols.
 ///
 /// # Errors
 /// When cargo fails.
 pub fn build(image: Image) -> Result<PathBuf> {
-    let _ = image;
-    Ok(symbols_path())
+    Ok(build::build(image)?.with_symbols)
 }
 
 /// Builds every image that the tests need.
@@ -39,26 +38,27 @@ pub fn build_all() -> Result<()> {
 /// # Errors
 /// When it finds something.
 pub fn clippy() -> Result<()> {
-    Ok(())
+    build::clippy()
 }
 
 /// The product with its symbols.
 #[must_use]
 pub fn symbols_path() -> PathBuf {
-    workspace::target().join("x86_64-unknown-linux-gnu/unikernel/aerolith")
+    path(Image::Product)
 }
 
-/// Where an image lies, built or not.
+/// Where an image with its symbols lies, built or not.
 #[must_use]
 pub fn path(image: Image) -> PathBuf {
-    let _ = image;
-    symbols_path()
+    build::paths(image).with_symbols
 }
 
-/// An image without symbols and line tables, as it is shipped.
+/// Where an image without symbols and line tables, as it is shipped, lies after a build.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it was not built.
 pub fn stripped(image: Image) -> Result<PathBuf> {
-    Ok(path(image))
+    let path = build::paths(image).stripped;
+    ensure!(path.is_file(), "{} was not built", path.display());
+    Ok(path)
 }

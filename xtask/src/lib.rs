@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod boot_log;
+pub mod build;
 pub mod doctor;
 pub mod external;
 pub mod http;

@@ -1,0 +1,155 @@
+//! Builds the bootable images: cargo with the image's flags, then a copy without symbols.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use object::LittleEndian;
+use object::elf::{FileHeader64, ProgramHeader64};
+use object::read::elf::{FileHeader, ProgramHeader};
+
+use crate::external;
+use crate::image::Image;
+use crate::workspace;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+const PROFILE: &str = "unikernel";
+const BINARY: &str = "aerolith";
+
+/// Where an image is.
+#[derive(Clone, Debug)]
+pub struct ElfPaths {
+    /// With symbols and line tables, for `symbolize` and gdb.
+    pub with_symbols: PathBuf,
+    /// What is booted and shipped: the segments only.
+    pub stripped: PathBuf,
+}
+
+/// Builds an image, and prints the command that does it.
+///
+/// # Errors
+/// When cargo fails, or the image cannot be read or written.
+pub fn build(image: Image) -> Result<ElfPaths> {
+    external::run(&mut cargo("build", image))?;
+    let built = std::fs::read(folder().join(BINARY)).context("cannot read what cargo built")?;
+    let paths = paths(image);
+    replace(&paths.with_symbols, &built)?;
+    replace(&paths.stripped, &strip(&built).context("the image is not as expected")?)?;
+    Ok(paths)
+}
+
+/// Runs clippy over the machine half.
+///
+/// # Errors
+/// When it finds something.
+pub fn clippy() -> Result<()> {
+    external::run(cargo("clippy", Image::FaultInjection).args(["--", "-D", "warnings"]))
+}
+
+/// Where an image lies, built or not. Its own names, since cargo gives all images the same one.
+#[must_use]
+pub fn paths(image: Image) -> ElfPaths {
+    let name = match image {
+        Image::Product => "aerolith-product",
+        Image::FaultInjection => "aerolith-fault-injection",
+    };
+    let file = |extension| folder().join(format!("{name}.{extension}"));
+    ElfPaths { with_symbols: file("debug"), stripped: file("elf") }
+}
+
+fn folder() -> PathBuf {
+    workspace::target().join(TARGET).join(PROFILE)
+}
+
+fn cargo(verb: &str, image: Image) -> Command {
+    let features = match image {
+        Image::Product => "unikernel",
+        Image::FaultInjection => "unikernel,fault-injection",
+    };
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(workspace::root());
+    cargo.args([verb, "--locked", "--package", "kernel", "--bin", BINARY]);
+    cargo.args(["--features", features, "--profile", PROFILE, "--target", TARGET]);
+    cargo.arg("--target-dir").arg(workspace::target());
+    // The target is named so that these flags reach neither build scripts nor procedural macros.
+    cargo.env("RUSTFLAGS", "-C relocation-model=static -C force-frame-pointers=yes");
+    cargo.env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo
+}
+
+/// Writes a file as a whole: another process may be booting the one that is there.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let unfinished = path.with_added_extension(std::process::id().to_string());
+    let failed = || format!("cannot write {}", path.display());
+    std::fs::write(&unfinished, bytes).with_context(failed)?;
+    std::fs::rename(&unfinished, path).with_context(failed)
+}
+
+/// The ELF file `image` up to where its last segment ends.
+///
+/// Symbols, line tables and the section headers come after the segments in the file, so that
+/// cutting them off and clearing the header's mention of them is all there is to it.
+fn strip(image: &[u8]) -> Result<Vec<u8>> {
+    let header = FileHeader64::<LittleEndian>::parse(image)?;
+    let segments = header.program_headers(LittleEndian, image)?;
+    let end_of = |segment: &ProgramHeader64<LittleEndian>| {
+        let (offset, bytes) = segment.file_range(LittleEndian);
+        offset.saturating_add(bytes)
+    };
+    let Some(end) = segments.iter().map(end_of).max() else { bail!("it has no segments") };
+    let mut stripped =
+        image.get(..usize::try_from(end)?).context("a segment goes beyond its end")?.to_vec();
+    // e_shoff; e_shentsize, e_shnum and e_shstrndx (ELF-64 object file format, figure 2).
+    for field in [0x28..0x30, 0x3A..0x40] {
+        stripped.get_mut(field).context("it is too short")?.fill(0);
+    }
+    ensure!(FileHeader64::<LittleEndian>::parse(&*stripped).is_ok(), "its header got lost");
+    Ok(stripped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header, one segment of 8 bytes, and something after it.
+    fn elf() -> Vec<u8> {
+        let mut image = vec![0u8; 64 + 56 + 8 + 100];
+        image[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+        let fields: [(usize, u64, usize); 9] = [
+            (0x10, 2, 2),
+            (0x12, 62, 2),
+            (0x14, 1, 4),
+            (0x20, 64, 8),
+            (0x28, 128, 8),
+            (0x34, 64, 2),
+            (0x36, 56, 2),
+            (0x38, 1, 2),
+            (0x3A, 64, 2),
+        ];
+        let segment: [(usize, u64, usize); 3] = [(64, 1, 4), (64 + 8, 120, 8), (64 + 32, 8, 8)];
+        for (at, value, bytes) in fields.into_iter().chain(segment) {
+            image[at..at + bytes].copy_from_slice(&value.to_le_bytes()[..bytes]);
+        }
+        image[0x3C] = 1;
+        image[120..].fill(0xAA);
+        image
+    }
+
+    #[test]
+    fn stripping_keeps_the_segments_and_nothing_after_them() {
+        let stripped = strip(&elf()).unwrap();
+        assert_eq!(stripped.len(), 128);
+        assert_eq!(stripped[120..], [0xAA; 8]);
+        let header = FileHeader64::<LittleEndian>::parse(&*stripped).unwrap();
+        assert_eq!((header.e_shoff(LittleEndian), header.e_shnum(LittleEndian)), (0, 0));
+        assert_eq!(header.e_phnum(LittleEndian), 1);
+    }
+
+    #[test]
+    fn stripping_refuses_what_is_no_image() {
+        assert!(strip(b"not an ELF file").is_err());
+        let mut beyond = elf();
+        beyond[64 + 32 + 1] = 0xFF;
+        assert!(strip(&beyond).is_err());
+    }
+}
