@@ -1,5 +1,13 @@
 //! The HTTP engine over in-memory pipes.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test may fail by panicking, and its numbers are small"
+)]
+
 mod support;
 
 use embedded_io_async::{Read, Write};

@@ -187,7 +187,7 @@ impl Inner {
 }
 
 /// The link-local address made from a hardware address (RFC 4291 appendix A).
-fn link_local(mac: EthernetAddress) -> Ipv6Cidr {
+pub(super) fn link_local(mac: EthernetAddress) -> Ipv6Cidr {
     let prefix = Ipv6Cidr::new(Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 64);
     Ipv6Cidr::from_link_prefix(&prefix, HardwareAddress::Ethernet(mac)).unwrap_or(prefix)
 }

@@ -116,9 +116,21 @@ fn verdict(frame: &[u8], full_ports: &[u16]) -> Verdict {
             match packet.next_header() {
                 IpProtocol::Tcp => judge_tcp(packet.payload(), full_ports),
                 IpProtocol::Icmpv6 => judge_icmpv6(packet.payload()),
+                IpProtocol::HopByHop => judge_extended(packet.payload(), full_ports),
                 _ => Verdict::Pass,
             }
         }
+        _ => Verdict::Pass,
+    }
+}
+
+/// Judges what follows a hop-by-hop header (RFC 8200 section 4.3), the one that the protocols read past.
+fn judge_extended(payload: &[u8], full_ports: &[u16]) -> Verdict {
+    let [next, units, ..] = *payload else { return Verdict::Pass };
+    let rest = payload.get((usize::from(units) + 1) * 8..).unwrap_or_default();
+    match IpProtocol::from(next) {
+        IpProtocol::Tcp => judge_tcp(rest, full_ports),
+        IpProtocol::Icmpv6 => judge_icmpv6(rest),
         _ => Verdict::Pass,
     }
 }
@@ -134,11 +146,11 @@ fn judge_tcp(segment: &[u8], full_ports: &[u16]) -> Verdict {
 
 /// Looks for a prefix information option (RFC 4861 section 4.6.2) with a multicast prefix.
 fn judge_icmpv6(message: &[u8]) -> Verdict {
-    const ROUTER_ADVERTISEMENT: u8 = 134;
     const FIXED_BYTES: usize = 16;
     const PREFIX_INFORMATION: u8 = 3;
     const PREFIX_OFFSET: usize = 16;
     const MULTICAST: u8 = 0xff;
+    const ROUTER_ADVERTISEMENT: u8 = 134;
     if message.first() != Some(&ROUTER_ADVERTISEMENT) {
         return Verdict::Pass;
     }

@@ -4,6 +4,7 @@ mod addresses;
 mod config;
 mod counters;
 mod gate;
+mod solicitation;
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -28,6 +29,7 @@ use addresses::Addresses;
 pub use config::{Addressing, StackConfig, StaticAddressing};
 pub use counters::Counters;
 use gate::{CapabilitiesOnly, Gate, GateState};
+use solicitation::Solicitation;
 
 /// A network interface with its sockets. Clones share it; they are cheap.
 #[derive(Clone)]
@@ -59,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) now: Instant,
     addresses: Addresses,
     gate: GateState,
+    solicitation: Solicitation,
     dirty: bool,
     random: u64,
     waiting_for_address: Vec<Waker>,
@@ -92,6 +95,7 @@ impl Stack {
             dns_queries: 0,
             now,
             gate: GateState::default(),
+            solicitation: Solicitation::new(config.slaac),
             dirty: true,
             random: config.seed,
             waiting_for_address: Vec::new(),
@@ -159,6 +163,7 @@ impl Inner {
         self.now = now;
         self.dirty = false;
         let frames_before = self.gate.frames();
+        self.tend_solicitation(now);
         self.interface.poll_maintenance(now);
         let left_ingress = self.poll_ingress(now, device);
         self.keep_house();
@@ -172,7 +177,8 @@ impl Inner {
         }
         let sockets_at = self.interface.poll_at(now, &self.sockets);
         let closing_at = self.closing.iter().map(|closing| closing.deadline).min();
-        let at = [sockets_at, closing_at].into_iter().flatten().min()?;
+        let solicitation_at = self.solicitation.deadline();
+        let at = [sockets_at, closing_at, solicitation_at].into_iter().flatten().min()?;
         // Whoever asks to be called at once and gets nowhere must not make the caller spin.
         Some(if at <= now && !progress { after(now, limits::STALL_BACKOFF) } else { at })
     }

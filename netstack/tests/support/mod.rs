@@ -3,6 +3,7 @@
 //! Time moves only when nothing else can: a test of ten minutes takes milliseconds, and the same seed
 //! gives the same run.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::panic, reason = "a test may fail by panicking")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -347,6 +348,11 @@ impl Network {
         }
     }
 
+    /// Time since the beginning.
+    pub fn clock_millis(&self) -> i64 {
+        self.clock.now().total_millis()
+    }
+
     pub fn run<R>(&mut self, main: impl Future<Output = R>) -> R {
         self.run_with(Vec::new(), main)
     }
@@ -375,4 +381,43 @@ pub fn run_alone<R>(clock: &Clock, main: impl Future<Output = R>) -> R {
     let mut network = Network::new(1, Faults::NONE);
     network.clock = clock.clone();
     network.run(main)
+}
+
+/// An Ethernet frame with a TCP connection request between two hosts of `10.0.0.0/24`.
+pub fn syn(from: u8, from_port: u16, to: u8, to_port: u16) -> Vec<u8> {
+    use smoltcp::phy::ChecksumCapabilities;
+    use smoltcp::wire::{
+        EthernetFrame, EthernetProtocol, EthernetRepr, IpProtocol, Ipv4Packet, Ipv4Repr,
+        TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+    };
+    let segment = TcpRepr {
+        src_port: from_port,
+        dst_port: to_port,
+        control: TcpControl::Syn,
+        seq_number: TcpSeqNumber(i32::from(from_port)),
+        ack_number: None,
+        window_len: 1000,
+        window_scale: None,
+        max_seg_size: Some(1460),
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    };
+    let packet = Ipv4Repr {
+        src_addr: Ipv4Address::new(10, 0, 0, from),
+        dst_addr: Ipv4Address::new(10, 0, 0, to),
+        next_header: IpProtocol::Tcp,
+        payload_len: segment.buffer_len(),
+        hop_limit: 64,
+    };
+    let ethernet =
+        EthernetRepr { src_addr: mac(from), dst_addr: mac(to), ethertype: EthernetProtocol::Ipv4 };
+    let checksums = ChecksumCapabilities::default();
+    let mut bytes = vec![0; 14 + packet.buffer_len() + segment.buffer_len()];
+    ethernet.emit(&mut EthernetFrame::new_unchecked(&mut bytes[..]));
+    packet.emit(&mut Ipv4Packet::new_unchecked(&mut bytes[14..]), &checksums);
+    let (source, target) = (address(from), address(to));
+    segment.emit(&mut TcpPacket::new_unchecked(&mut bytes[34..]), &source, &target, &checksums);
+    bytes
 }
