@@ -6,19 +6,20 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::cmp::Ordering;
 use core::fmt;
 
 use super::{CanonElement, CanonResult, Provenance, ServiceResult, Tetraplet};
 use crate::value::Value;
 
 /// Length of the text of a canonical CID.
-pub(super) const CANONICAL_TEXT_LEN: usize = 61;
+const CANONICAL_TEXT_LEN: usize = 61;
 /// Multibase code of base32, and in base32 the bytes 01 80 04 1e 20: version 1, codec json, BLAKE3,
 /// 32 bytes. They are 40 bits, so that the digest begins with a digit of its own.
 const CANONICAL_PREFIX: &[u8; 9] = b"bagaaihra";
 const BASE32_DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// A content identifier. Equality is that of the texts.
+/// A content identifier. Equality and order are those of the texts.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Cid(Repr);
 
@@ -98,6 +99,14 @@ impl Cid {
         Self::of_json(&text)
     }
 
+    /// The digest of a CID in the canonical form.
+    pub(super) fn canonical_digest(&self) -> Option<&[u8; 32]> {
+        match &self.0 {
+            Repr::Canonical(digest) => Some(digest),
+            Repr::Text(_) => None,
+        }
+    }
+
     /// Appends the text.
     pub fn write_text(&self, out: &mut String) {
         match &self.0 {
@@ -123,6 +132,27 @@ impl Cid {
     }
 }
 
+impl Ord for Cid {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (&self.0, &other.0) {
+            (Repr::Canonical(one), Repr::Canonical(two)) => compare_canonical(one, two),
+            (Repr::Canonical(one), Repr::Text(two)) => {
+                encode_canonical(one)[..].cmp(two.as_bytes())
+            }
+            (Repr::Text(one), Repr::Canonical(two)) => {
+                one.as_bytes().cmp(&encode_canonical(two)[..])
+            }
+            (Repr::Text(one), Repr::Text(two)) => one.cmp(two),
+        }
+    }
+}
+
+impl PartialOrd for Cid {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl fmt::Display for Cid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
@@ -140,6 +170,24 @@ impl fmt::Debug for Cid {
     }
 }
 
+/// The order of the texts of two digests, found without writing them out.
+fn compare_canonical(one: &[u8; 32], two: &[u8; 32]) -> Ordering {
+    let Some(byte) = one.iter().zip(two).position(|(a, b)| a != b) else { return Ordering::Equal };
+    let digit = (8 * byte + (one[byte] ^ two[byte]).leading_zeros() as usize) / 5;
+    // The figures 2 to 7, which stand for 26 to 31, come before the letters.
+    let rank = |digest: &[u8; 32]| (base32_digit(digest, digit) + 6) & 31;
+    rank(one).cmp(&rank(two))
+}
+
+/// The value of one base32 digit of a digest.
+fn base32_digit(digest: &[u8; 32], digit: usize) -> u8 {
+    let bit = 5 * digit;
+    let high = digest.get(bit / 8).copied().unwrap_or(0);
+    let low = digest.get(bit / 8 + 1).copied().unwrap_or(0);
+    let [value, _] = (u16::from_be_bytes([high, low]) << (bit % 8)).to_be_bytes();
+    value >> 3
+}
+
 fn encode_canonical(digest: &[u8; 32]) -> [u8; CANONICAL_TEXT_LEN] {
     let mut text = [b'a'; CANONICAL_TEXT_LEN];
     let (prefix, digits) = text.split_at_mut(CANONICAL_PREFIX.len());
@@ -153,6 +201,12 @@ fn encode_canonical(digest: &[u8; 32]) -> [u8; CANONICAL_TEXT_LEN] {
         }
     }
     text
+}
+
+/// The value of a digit of lower-case base32.
+pub(super) fn base32_value(digit: u8) -> Option<u8> {
+    let value = DIGIT_VALUES[usize::from(digit)];
+    (value != NO_DIGIT).then_some(value)
 }
 
 fn decode_canonical(text: &[u8]) -> Option<[u8; 32]> {
@@ -192,9 +246,9 @@ const DIGIT_VALUES: [u8; 256] = {
     values
 };
 
-/// The JSON name and, if there is one, the CID of a provenance.
 impl Provenance {
-    fn write_json(&self, out: &mut String) {
+    /// Appends the JSON object with the kind and, if there is one, the CID.
+    pub(super) fn write_json(&self, out: &mut String) {
         let (kind, cid) = match self {
             Self::Literal => ("literal", None),
             Self::ServiceResult(cid) => ("service_result", Some(cid)),
@@ -212,7 +266,8 @@ impl Provenance {
 }
 
 impl CanonElement {
-    fn write_json(&self, out: &mut String) {
+    /// Appends the JSON object that the CID is taken of.
+    pub(super) fn write_json(&self, out: &mut String) {
         out.push_str("{\"value\":");
         self.value.write_json(out);
         out.push_str(",\"tetraplet\":");
@@ -224,7 +279,8 @@ impl CanonElement {
 }
 
 impl CanonResult {
-    fn write_json(&self, out: &mut String) {
+    /// Appends the JSON object that the CID is taken of.
+    pub(super) fn write_json(&self, out: &mut String) {
         out.push_str("{\"tetraplet\":");
         self.tetraplet.write_json(out);
         out.push_str(",\"values\":[");
@@ -239,7 +295,8 @@ impl CanonResult {
 }
 
 impl ServiceResult {
-    fn write_json(&self, out: &mut String) {
+    /// Appends the JSON object that the CID is taken of.
+    pub(super) fn write_json(&self, out: &mut String) {
         out.push_str("{\"value_cid\":");
         self.value_cid.write_json(out);
         out.push_str(",\"argument_hash\":");
@@ -305,6 +362,22 @@ mod tests {
             let text: String = cid.to_string();
             proptest::prop_assert_eq!(Cid::from_text(&text), cid);
             proptest::prop_assert_eq!(Cid::from_text(&noise).to_string(), noise);
+        }
+
+        #[test]
+        fn order_is_that_of_the_texts(one: [u8; 32], mut two: [u8; 32], same: u8, noise in "[a-c]{0,3}") {
+            for (index, byte) in two.iter_mut().enumerate() {
+                if index < usize::from(same % 34) {
+                    *byte = one[index];
+                }
+            }
+            let cids = [one, two].map(|digest| Cid(super::Repr::Canonical(digest)));
+            let cids = [cids[0].clone(), cids[1].clone(), Cid::from_text(&noise)];
+            for a in &cids {
+                for b in &cids {
+                    proptest::prop_assert_eq!(a.cmp(b), a.to_string().cmp(&b.to_string()));
+                }
+            }
         }
     }
 }

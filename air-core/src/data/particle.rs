@@ -26,3 +26,25 @@ pub struct ParticleData {
     /// Who answers for it.
     pub signatures: SignatureStore,
 }
+
+impl ParticleData {
+    /// About how many bytes the envelope will have: a guess to reserve memory by.
+    pub(super) fn archive_size_estimate(&self) -> usize {
+        const FIXED: usize = 512;
+        const PER_STATE: usize = 32;
+        const PER_CID_ENTRY: usize = 176;
+        const PER_SIGNATURE: usize = 120;
+        let stores = &self.stores;
+        let entries = stores.values.len()
+            + stores.tetraplets.len()
+            + stores.canon_elements.len()
+            + stores.canon_results.len()
+            + stores.service_results.len();
+        let texts: usize = stores.values.iter().map(|(_, value)| value.text().len()).sum();
+        FIXED
+            + texts
+            + self.trace.len() * PER_STATE
+            + entries * PER_CID_ENTRY
+            + self.signatures.len() * PER_SIGNATURE
+    }
+}

@@ -1,7 +1,10 @@
 //! Signatures of the peers that produced a particle's data (air-data §6).
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
+
+use super::{Cid, KeyPair, OrderedMap};
 
 /// One peer's public key and its signature, as they lie in the data: each begins with the byte of its
 /// format.
@@ -16,21 +19,76 @@ pub struct SignatureEntry {
 /// The signatures of a particle's data: one for each key, in the order of first arrival.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignatureStore {
-    entries: Vec<SignatureEntry>,
+    entries: OrderedMap<Box<[u8]>, Box<[u8]>>,
 }
 
 impl SignatureStore {
-    /// The entries in order.
+    /// Keys with their signatures, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        self.entries.iter().map(|(key, signature)| (&**key, &**signature))
+    }
+
+    /// Number of keys.
     #[must_use]
-    pub fn entries(&self) -> &[SignatureEntry] {
-        &self.entries
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nobody has signed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The signature made with the key.
+    #[must_use]
+    pub fn get(&self, public_key: &[u8]) -> Option<&[u8]> {
+        self.entries.get(public_key).map(|signature| &**signature)
     }
 
     /// Puts a signature in, in place of an earlier one by the same key.
     pub fn put(&mut self, entry: SignatureEntry) {
-        match self.entries.iter_mut().find(|known| known.public_key == entry.public_key) {
-            Some(known) => known.signature = entry.signature,
-            None => self.entries.push(entry),
-        }
+        self.entries.put(entry.public_key, entry.signature);
     }
+}
+
+/// The CIDs that a peer answers for, gathered while a run goes on (air-data §6.4).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignedCids {
+    cids: Vec<Cid>,
+}
+
+impl SignedCids {
+    /// Adds a CID that the peer produced; one that is in several states is added as often.
+    pub fn add(&mut self, cid: Cid) {
+        self.cids.push(cid);
+    }
+
+    /// Signs what was gathered, for the particle whose id is `salt`.
+    #[must_use]
+    pub fn sign(&self, key_pair: &KeyPair, salt: &str) -> SignatureEntry {
+        key_pair.sign(&signed_message(self.cids.iter().collect(), salt))
+    }
+}
+
+/// The bytes that are signed: the CIDs' texts in order, and the salt, in Borsh (air-data §6.3).
+pub(super) fn signed_message(mut cids: Vec<&Cid>, salt: &str) -> Vec<u8> {
+    cids.sort_unstable();
+    let mut message = Vec::with_capacity(8 + salt.len() + cids.len() * 65);
+    let mut text = String::new();
+    put_len(&mut message, cids.len());
+    for cid in cids {
+        text.clear();
+        cid.write_text(&mut text);
+        put_len(&mut message, text.len());
+        message.extend_from_slice(text.as_bytes());
+    }
+    put_len(&mut message, salt.len());
+    message.extend_from_slice(salt.as_bytes());
+    message
+}
+
+fn put_len(message: &mut Vec<u8>, len: usize) {
+    // Lengths are those of parts of data that fit into an archive of 2 GiB.
+    message.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
 }

@@ -5,12 +5,8 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
-use core::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
-
-use super::{Cid, Provenance, Tetraplet};
+use super::{Cid, OrderedMap, Provenance, Tetraplet};
 use crate::value::{JsonError, Value};
 
 /// An element of a canon: a value with where it comes from.
@@ -74,86 +70,12 @@ pub enum StoredValueError {
     NotJson(JsonError),
 }
 
-/// Entries by CID, in the order in which they came.
-#[derive(Clone)]
-pub struct Store<V> {
-    entries: Vec<(Cid, V)>,
-    index: HashTable<u32>,
-    hasher: DefaultHashBuilder,
-}
+/// Entries by CID.
+pub type Store<V> = OrderedMap<Cid, V>;
 
-impl<V> Store<V> {
-    /// Number of entries.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The entry of `cid`.
-    #[must_use]
-    pub fn get(&self, cid: &Cid) -> Option<&V> {
-        let position = self.position(cid)?;
-        self.entries.get(position).map(|(_, value)| value)
-    }
-
-    /// The entry of `cid`, to change.
-    pub fn get_mut(&mut self, cid: &Cid) -> Option<&mut V> {
-        let position = self.position(cid)?;
-        self.entries.get_mut(position).map(|(_, value)| value)
-    }
-
-    /// The entries in order.
-    pub fn iter(&self) -> core::slice::Iter<'_, (Cid, V)> {
-        self.entries.iter()
-    }
-
-    /// Puts an entry in; on a known CID the value is replaced and the place kept.
-    pub fn put(&mut self, cid: Cid, value: V) {
-        if let Some(known) = self.get_mut(&cid) {
-            *known = value;
-            return;
-        }
-        let Ok(position) = u32::try_from(self.entries.len()) else { return };
-        let Self { entries, index, hasher } = self;
-        index.insert_unique(hasher.hash_one(&cid), position, |known| {
-            entries.get(*known as usize).map_or(0, |(cid, _)| hasher.hash_one(cid))
-        });
-        entries.push((cid, value));
-    }
-
-    /// Makes room for so many more entries.
-    pub fn reserve(&mut self, additional: usize) {
-        let Self { entries, index, hasher } = self;
-        entries.reserve(additional);
-        index.reserve(additional, |known| {
-            entries.get(*known as usize).map_or(0, |(cid, _)| hasher.hash_one(cid))
-        });
-    }
-
-    fn position(&self, cid: &Cid) -> Option<usize> {
-        let hash = self.hasher.hash_one(cid);
-        let is_it = |known: &u32| self.entries.get(*known as usize).is_some_and(|e| e.0 == *cid);
-        self.index.find(hash, is_it).map(|position| *position as usize)
-    }
-}
-
-impl<V> Default for Store<V> {
-    fn default() -> Self {
-        Self { entries: Vec::new(), index: HashTable::new(), hasher: DefaultHashBuilder::default() }
-    }
-}
-
-impl<V: fmt::Debug> fmt::Debug for Store<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.entries.iter().map(|(cid, value)| (cid, value))).finish()
-    }
-}
+/// A state of the stores to come back to.
+#[derive(Clone, Copy, Debug)]
+pub struct StoresMark([usize; 5]);
 
 /// The five stores.
 #[derive(Clone, Debug, Default)]
@@ -180,6 +102,52 @@ impl CidStores {
         let value = Value::parse(&stored.text).map_err(StoredValueError::NotJson)?;
         stored.value = Some(value.clone());
         Ok(value)
+    }
+
+    /// Takes over all entries of `other`; on equal CIDs those of `other` count.
+    pub fn absorb(&mut self, other: CidStores) {
+        fn all<V>(into: &mut Store<V>, from: Store<V>) {
+            if into.is_empty() {
+                *into = from;
+                return;
+            }
+            into.reserve(from.len());
+            for (cid, entry) in from {
+                into.put(cid, entry);
+            }
+        }
+        for (cid, entry) in other.values {
+            // An equal text may have been parsed already.
+            if self.values.get(&cid).is_none_or(|known| known.text != entry.text) {
+                self.values.put(cid, entry);
+            }
+        }
+        all(&mut self.tetraplets, other.tetraplets);
+        all(&mut self.canon_elements, other.canon_elements);
+        all(&mut self.canon_results, other.canon_results);
+        all(&mut self.service_results, other.service_results);
+    }
+
+    /// How many entries each store has, to come back to with [`CidStores::forget_since`].
+    #[must_use]
+    pub fn mark(&self) -> StoresMark {
+        StoresMark([
+            self.values.len(),
+            self.tetraplets.len(),
+            self.canon_elements.len(),
+            self.canon_results.len(),
+            self.service_results.len(),
+        ])
+    }
+
+    /// Forgets the entries that were added since the mark was made.
+    pub fn forget_since(&mut self, mark: StoresMark) {
+        let StoresMark([values, tetraplets, canon_elements, canon_results, service_results]) = mark;
+        self.values.truncate(values);
+        self.tetraplets.truncate(tetraplets);
+        self.canon_elements.truncate(canon_elements);
+        self.canon_results.truncate(canon_results);
+        self.service_results.truncate(service_results);
     }
 
     /// Adds a value; its CID.

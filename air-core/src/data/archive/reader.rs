@@ -1,0 +1,494 @@
+//! Reads an archive, accepting what the reference's validation accepts (air-data §3.6).
+//!
+//! Objects must lie in the order in which they are visited, inside a shrinking window; references to a
+//! shared object that was visited before are free of that. The types do not recurse, so neither does
+//! the reader.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use hashbrown::HashMap;
+
+use super::layout;
+use crate::data::{
+    CallState, CanonElement, CanonResult, CanonState, Cid, FoldLore, Generations, ParticleData,
+    Provenance, Sender, ServiceResult, SignatureEntry, State, Store, StoredValue, SubTrace,
+    SubTraces, Tetraplet, ValueRef,
+};
+
+/// Why an archive is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArchiveError {
+    /// An object lies outside the archive, or outside the part of it where it must lie.
+    OutOfBounds,
+    /// A structure begins at a position that is not a multiple of its alignment.
+    Unaligned,
+    /// An unknown variant of an enumeration.
+    InvalidTag(u8),
+    /// A string is not UTF-8.
+    NotUtf8,
+    /// A short string claims to be longer than its place.
+    InlineStringTooLong(u8),
+    /// Two references to one place disagree about what is there.
+    SharedDifferently,
+}
+
+impl fmt::Display for ArchiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfBounds => f.write_str("an object is out of bounds"),
+            Self::Unaligned => f.write_str("an object is not aligned"),
+            Self::InvalidTag(tag) => write!(f, "{tag} is not a variant"),
+            Self::NotUtf8 => f.write_str("a string is not UTF-8"),
+            Self::InlineStringTooLong(len) => write!(f, "an inline string of {len} bytes"),
+            Self::SharedDifferently => f.write_str("references to one place disagree"),
+        }
+    }
+}
+
+type Read<T> = Result<T, ArchiveError>;
+
+/// Reads a whole archive.
+///
+/// `on_reference` is told, for each reference to a shared string in the order of visiting, the place of
+/// that string: the pattern of sharing, which has no meaning but is part of the bytes.
+pub fn read(archive: &[u8], on_reference: &mut dyn FnMut(usize)) -> Read<ParticleData> {
+    let mut reader = Reader {
+        bytes: archive,
+        low: 0,
+        high: archive.len(),
+        shared: HashMap::new(),
+        strings: RecentStrings::default(),
+        on_reference,
+    };
+    let root = archive.len().checked_sub(layout::ROOT).ok_or(ArchiveError::OutOfBounds)?;
+    let window = reader.enter(root, layout::ROOT, layout::ALIGNMENT)?;
+    let data = reader.root(root)?;
+    reader.leave(window);
+    Ok(data)
+}
+
+/// A shared object that was visited before, by the place where it lies.
+enum Shared {
+    Cid { cid: Cid, len: usize },
+    Peer(Arc<str>),
+    Value(Arc<str>),
+    Tetraplet(Arc<Tetraplet>),
+    CanonElement(Arc<CanonElement>),
+    CanonResult(Arc<CanonResult>),
+    ServiceResult(Arc<ServiceResult>),
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    /// The window in which objects that were not visited before must lie.
+    low: usize,
+    high: usize,
+    shared: HashMap<usize, Shared>,
+    strings: RecentStrings,
+    on_reference: &'a mut dyn FnMut(usize),
+}
+
+/// What the window becomes when an object has been read.
+#[derive(Clone, Copy)]
+struct Window {
+    low: usize,
+    high: usize,
+}
+
+impl<'a> Reader<'a> {
+    // Windows and raw fields.
+
+    /// Checks that an object may lie at `target` and narrows the window to what lies before it.
+    fn enter(&mut self, target: usize, size: usize, alignment: usize) -> Read<Window> {
+        if !target.is_multiple_of(alignment) {
+            return Err(ArchiveError::Unaligned);
+        }
+        let end = target.checked_add(size).ok_or(ArchiveError::OutOfBounds)?;
+        // The window never reaches beyond the archive.
+        if target < self.low || end > self.high {
+            return Err(ArchiveError::OutOfBounds);
+        }
+        let after = Window { low: end, high: self.high };
+        self.high = target;
+        Ok(after)
+    }
+
+    fn leave(&mut self, after: Window) {
+        self.low = after.low;
+        self.high = after.high;
+    }
+
+    /// The bytes of an object without references, taken out of the window.
+    fn leaf(&mut self, target: usize, size: usize) -> Read<&'a [u8]> {
+        let after = self.enter(target, size, 1)?;
+        self.leave(after);
+        self.bytes.get(target..target + size).ok_or(ArchiveError::OutOfBounds)
+    }
+
+    fn array<const N: usize>(&self, at: usize) -> Read<[u8; N]> {
+        let bytes = self.bytes.get(at..).and_then(|rest| rest.first_chunk());
+        bytes.copied().ok_or(ArchiveError::OutOfBounds)
+    }
+
+    fn u32(&self, at: usize) -> Read<u32> {
+        Ok(u32::from_be_bytes(self.array(at)?))
+    }
+
+    fn len(&self, at: usize) -> Read<usize> {
+        Ok(self.u32(at)? as usize)
+    }
+
+    fn tag(&self, at: usize) -> Read<u8> {
+        self.bytes.get(at).copied().ok_or(ArchiveError::OutOfBounds)
+    }
+
+    /// The place that the offset at `at` points to.
+    fn target(&self, at: usize) -> Read<usize> {
+        Self::resolve(at, i32::from_be_bytes(self.array(at)?))
+    }
+
+    fn resolve(from: usize, offset: i32) -> Read<usize> {
+        // Positions in a slice fit isize.
+        let target = from.checked_add_signed(offset as isize);
+        target.ok_or(ArchiveError::OutOfBounds)
+    }
+
+    // Building blocks.
+
+    /// A vector of elements of `size` bytes.
+    fn vec<T>(
+        &mut self,
+        at: usize,
+        size: usize,
+        mut element: impl FnMut(&mut Self, usize) -> Read<T>,
+    ) -> Read<Vec<T>> {
+        let target = self.target(at)?;
+        let count = self.len(at + 4)?;
+        let total = count.checked_mul(size).ok_or(ArchiveError::OutOfBounds)?;
+        let after = self.enter(target, total, layout::ALIGNMENT)?;
+        // The elements lie inside the archive, so its length bounds the count.
+        let mut elements = Vec::with_capacity(count);
+        for index in 0..count {
+            elements.push(element(self, target + index * size)?);
+        }
+        self.leave(after);
+        Ok(elements)
+    }
+
+    fn boxed_bytes(&mut self, at: usize) -> Read<Box<[u8]>> {
+        let target = self.target(at)?;
+        let len = self.len(at + 4)?;
+        self.leaf(target, len).map(Box::from)
+    }
+
+    fn boxed_text(&mut self, at: usize) -> Read<Arc<str>> {
+        let target = self.target(at)?;
+        let len = self.len(at + 4)?;
+        text(self.leaf(target, len)?).map(Arc::from)
+    }
+
+    /// A string that is not shared, short ones inside their 8 bytes.
+    fn string(&mut self, at: usize) -> Read<Arc<str>> {
+        let image: [u8; layout::STRING] = self.array(at)?;
+        let last = image[layout::STRING - 1];
+        let bytes = if last & 0x80 == 0 {
+            let inline = self.bytes.get(at..at + usize::from(last));
+            let fits = usize::from(last) <= layout::INLINE_STRING;
+            inline.filter(|_| fits).ok_or(ArchiveError::InlineStringTooLong(last))?
+        } else {
+            // The one little-endian number of the format.
+            let [_, _, _, _, a, b, c, d] = image;
+            let target = Self::resolve(at, i32::from_le_bytes([a, b, c, d]))?;
+            let len = self.len(at)?;
+            self.leaf(target, len)?
+        };
+        text(bytes).map(|text| self.strings.get(text))
+    }
+
+    /// A shared text that stands for a CID.
+    fn cid(&mut self, at: usize) -> Read<Cid> {
+        let target = self.target(at)?;
+        let len = self.len(at + 4)?;
+        (self.on_reference)(target);
+        match self.shared.get(&target) {
+            Some(Shared::Cid { cid, len: known }) if *known == len => return Ok(cid.clone()),
+            Some(_) => return Err(ArchiveError::SharedDifferently),
+            None => {}
+        }
+        let cid = Cid::from_text(text(self.leaf(target, len)?)?);
+        self.shared.insert(target, Shared::Cid { cid: cid.clone(), len });
+        Ok(cid)
+    }
+
+    fn peer(&mut self, at: usize) -> Read<Arc<str>> {
+        let target = self.target(at)?;
+        (self.on_reference)(target);
+        match self.shared.get(&target) {
+            Some(Shared::Peer(peer)) => return Ok(peer.clone()),
+            Some(_) => return Err(ArchiveError::SharedDifferently),
+            None => {}
+        }
+        let after = self.enter(target, layout::STRING, layout::ALIGNMENT)?;
+        let peer = self.string(target)?;
+        self.leave(after);
+        self.shared.insert(target, Shared::Peer(peer.clone()));
+        Ok(peer)
+    }
+
+    /// A shared structure of `size` bytes: read when it is first met, known afterwards.
+    fn structure<T: Clone>(
+        &mut self,
+        at: usize,
+        size: usize,
+        known: impl Fn(&Shared) -> Option<&T>,
+        read: impl Fn(&mut Self, usize) -> Read<T>,
+        remember: impl Fn(T) -> Shared,
+    ) -> Read<T> {
+        let target = self.target(at)?;
+        if let Some(shared) = self.shared.get(&target) {
+            return known(shared).cloned().ok_or(ArchiveError::SharedDifferently);
+        }
+        let after = self.enter(target, size, layout::ALIGNMENT)?;
+        let object = read(self, target)?;
+        self.leave(after);
+        self.shared.insert(target, remember(object.clone()));
+        Ok(object)
+    }
+
+    fn store<T>(
+        &mut self,
+        at: usize,
+        value: impl Fn(&mut Self, usize) -> Read<T>,
+    ) -> Read<Store<T>> {
+        let target = self.target(at)?;
+        let count = self.len(at + 4)?;
+        let total = count.checked_mul(layout::ENTRY).ok_or(ArchiveError::OutOfBounds)?;
+        let after = self.enter(target, total, layout::ALIGNMENT)?;
+        let mut store = Store::default();
+        store.reserve(count);
+        for index in 0..count {
+            let entry = target + index * layout::ENTRY;
+            let key = self.cid(entry)?;
+            let value = value(self, entry + layout::CID)?;
+            store.put(key, value);
+        }
+        self.leave(after);
+        Ok(store)
+    }
+
+    // The types, fields in declared order.
+
+    fn root(&mut self, at: usize) -> Read<ParticleData> {
+        let mut data =
+            ParticleData { trace: self.vec(at, layout::STATE, Self::state)?, ..Default::default() };
+        data.last_call_request_id = self.u32(at + 8)?;
+        data.stores.values = self.store(at + 12, Self::stored_value)?;
+        data.stores.tetraplets = self.store(at + 20, Self::tetraplet)?;
+        data.stores.canon_elements = self.store(at + 28, Self::canon_element)?;
+        data.stores.canon_results = self.store(at + 36, Self::canon_result)?;
+        data.stores.service_results = self.store(at + 44, Self::service_result)?;
+        for entry in self.vec(at + 52, layout::SIGNATURE_ENTRY, Self::signature)? {
+            data.signatures.put(entry);
+        }
+        Ok(data)
+    }
+
+    fn state(&mut self, at: usize) -> Read<State> {
+        let inner = at + 4;
+        Ok(match self.tag(at)? {
+            layout::TAG_PAR => State::Par { left: self.u32(inner)?, right: self.u32(inner + 4)? },
+            layout::TAG_CALL => State::Call(self.call(inner)?),
+            layout::TAG_FOLD => State::Fold(self.vec(inner, layout::FOLD_LORE, Self::fold_lore)?),
+            layout::TAG_AP => State::Ap(self.generations(inner)?),
+            layout::TAG_CANON => State::Canon(self.canon(inner)?),
+            tag => return Err(ArchiveError::InvalidTag(tag)),
+        })
+    }
+
+    fn call(&mut self, at: usize) -> Read<CallState> {
+        let inner = at + 4;
+        Ok(match self.tag(at)? {
+            layout::TAG_REQUEST_SENT_BY => CallState::RequestSentBy(self.sender(inner)?),
+            layout::TAG_EXECUTED => CallState::Executed(self.value_ref(inner)?),
+            layout::TAG_FAILED => CallState::Failed(self.cid(inner)?),
+            tag => return Err(ArchiveError::InvalidTag(tag)),
+        })
+    }
+
+    fn sender(&mut self, at: usize) -> Read<Sender> {
+        let inner = at + 4;
+        Ok(match self.tag(at)? {
+            layout::TAG_PEER => Sender { peer_id: self.peer(inner)?, call_id: None },
+            layout::TAG_PEER_WITH_CALL_ID => {
+                Sender { peer_id: self.peer(inner)?, call_id: Some(self.u32(inner + 4)?) }
+            }
+            tag => return Err(ArchiveError::InvalidTag(tag)),
+        })
+    }
+
+    fn value_ref(&mut self, at: usize) -> Read<ValueRef> {
+        let inner = at + 4;
+        Ok(match self.tag(at)? {
+            layout::TAG_SCALAR => ValueRef::Scalar(self.cid(inner)?),
+            layout::TAG_STREAM => ValueRef::Stream {
+                cid: self.cid(inner)?,
+                generation: self.u32(inner + layout::CID)?,
+            },
+            layout::TAG_UNUSED => ValueRef::Unused(self.cid(inner)?),
+            tag => return Err(ArchiveError::InvalidTag(tag)),
+        })
+    }
+
+    fn canon(&mut self, at: usize) -> Read<CanonState> {
+        let inner = at + 4;
+        Ok(match self.tag(at)? {
+            layout::TAG_REQUEST_SENT_BY => CanonState::RequestSentBy(self.peer(inner)?),
+            layout::TAG_EXECUTED => CanonState::Executed(self.cid(inner)?),
+            tag => return Err(ArchiveError::InvalidTag(tag)),
+        })
+    }
+
+    fn generations(&mut self, at: usize) -> Read<Generations> {
+        if self.u32(at + 4)? == 1 {
+            // The usual case, without a vector.
+            let target = self.target(at)?;
+            let after = self.enter(target, layout::GENERATION, layout::ALIGNMENT)?;
+            self.leave(after);
+            return self.u32(target).map(Generations::One);
+        }
+        let generations = self.vec(at, layout::GENERATION, |reader, at| reader.u32(at))?;
+        Ok(Generations::Other(generations.into()))
+    }
+
+    fn fold_lore(&mut self, at: usize) -> Read<FoldLore> {
+        let value_pos = self.u32(at)?;
+        let subtraces = self.vec(at + 4, layout::SUBTRACE, |reader, at| {
+            Ok(SubTrace { begin: reader.u32(at)?, len: reader.u32(at + 4)? })
+        })?;
+        let subtraces = match subtraces.as_slice() {
+            [before, after] => SubTraces::Pair(*before, *after),
+            _ => SubTraces::Other(subtraces.into()),
+        };
+        Ok(FoldLore { value_pos, subtraces })
+    }
+
+    fn stored_value(&mut self, at: usize) -> Read<StoredValue> {
+        let text = self.structure(
+            at,
+            layout::RAW_VALUE,
+            |shared| if let Shared::Value(text) = shared { Some(text) } else { None },
+            Self::boxed_text,
+            Shared::Value,
+        )?;
+        Ok(StoredValue::from_text(text))
+    }
+
+    fn tetraplet(&mut self, at: usize) -> Read<Arc<Tetraplet>> {
+        self.structure(
+            at,
+            layout::TETRAPLET,
+            |shared| if let Shared::Tetraplet(object) = shared { Some(object) } else { None },
+            |reader, at| {
+                Ok(Arc::new(Tetraplet {
+                    peer_pk: reader.string(at)?,
+                    service_id: reader.string(at + layout::STRING)?,
+                    function_name: reader.string(at + 2 * layout::STRING)?,
+                    lens: reader.string(at + 3 * layout::STRING)?,
+                }))
+            },
+            Shared::Tetraplet,
+        )
+    }
+
+    fn canon_element(&mut self, at: usize) -> Read<Arc<CanonElement>> {
+        self.structure(
+            at,
+            layout::CANON_ELEMENT,
+            |shared| if let Shared::CanonElement(object) = shared { Some(object) } else { None },
+            |reader, at| {
+                Ok(Arc::new(CanonElement {
+                    value: reader.cid(at)?,
+                    tetraplet: reader.cid(at + layout::CID)?,
+                    provenance: reader.provenance(at + 2 * layout::CID)?,
+                }))
+            },
+            Shared::CanonElement,
+        )
+    }
+
+    fn provenance(&mut self, at: usize) -> Read<Provenance> {
+        Ok(match self.tag(at)? {
+            layout::TAG_LITERAL => Provenance::Literal,
+            layout::TAG_SERVICE_RESULT => Provenance::ServiceResult(self.cid(at + 4)?),
+            layout::TAG_CANON_RESULT => Provenance::Canon(self.cid(at + 4)?),
+            tag => return Err(ArchiveError::InvalidTag(tag)),
+        })
+    }
+
+    fn canon_result(&mut self, at: usize) -> Read<Arc<CanonResult>> {
+        self.structure(
+            at,
+            layout::CANON_RESULT,
+            |shared| if let Shared::CanonResult(object) = shared { Some(object) } else { None },
+            |reader, at| {
+                Ok(Arc::new(CanonResult {
+                    tetraplet: reader.cid(at)?,
+                    values: reader.vec(at + layout::CID, layout::CID, Self::cid)?,
+                }))
+            },
+            Shared::CanonResult,
+        )
+    }
+
+    fn service_result(&mut self, at: usize) -> Read<Arc<ServiceResult>> {
+        self.structure(
+            at,
+            layout::SERVICE_RESULT,
+            |shared| if let Shared::ServiceResult(object) = shared { Some(object) } else { None },
+            |reader, at| {
+                Ok(Arc::new(ServiceResult {
+                    value_cid: reader.cid(at)?,
+                    argument_hash: reader.cid(at + layout::CID)?,
+                    tetraplet_cid: reader.cid(at + 2 * layout::CID)?,
+                }))
+            },
+            Shared::ServiceResult,
+        )
+    }
+
+    fn signature(&mut self, at: usize) -> Read<SignatureEntry> {
+        Ok(SignatureEntry {
+            public_key: self.boxed_bytes(at)?,
+            signature: self.boxed_bytes(at + 8)?,
+        })
+    }
+}
+
+fn text(bytes: &[u8]) -> Read<&str> {
+    core::str::from_utf8(bytes).map_err(|_| ArchiveError::NotUtf8)
+}
+
+/// The last strings that were read: peers, services and functions repeat.
+#[derive(Default)]
+struct RecentStrings {
+    recent: [Arc<str>; 8],
+    next: usize,
+}
+
+impl RecentStrings {
+    fn get(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.recent.iter().find(|known| ***known == *text) {
+            return known.clone();
+        }
+        let fresh: Arc<str> = Arc::from(text);
+        let place = self.next % self.recent.len();
+        if let Some(slot) = self.recent.get_mut(place) {
+            *slot = fresh.clone();
+        }
+        self.next = place + 1;
+        fresh
+    }
+}

@@ -1,0 +1,245 @@
+//! Who answers for what: grouping of CIDs by peer, verification of signatures, merge of signature
+//! stores (air-data §6.5, §6.6; code 9).
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use hashbrown::HashMap;
+
+use super::key_pair::PublicKey;
+use super::limits::MAX_SIGNERS;
+use super::signature::signed_message;
+use super::{
+    CallState, CanonState, Cid, CidStores, ParticleData, SignatureEntry, SignatureStore, State,
+    StoreError, StoreKind, ValueRef,
+};
+
+/// Why signatures are refused (code 9), or the trace that they are for (code 8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignatureError {
+    /// More peers have signed than are allowed.
+    TooManySigners,
+    /// A public key that is none, or of a format that is not allowed.
+    MalformedKey(Box<[u8]>),
+    /// A peer produced something and has not signed.
+    NoKey(String),
+    /// A signature is not by its peer over what the peer produced.
+    Mismatch {
+        /// The peer.
+        peer_id: String,
+        /// The public key, with its format.
+        public_key: Box<[u8]>,
+        /// The signature, with its format.
+        signature: Box<[u8]>,
+        /// What it would have to be over.
+        cids: Vec<Cid>,
+    },
+    /// What a peer produced according to both data contradicts itself.
+    Inconsistent {
+        /// The peer.
+        peer_id: String,
+        /// What it produced according to previous data.
+        previous: Vec<Cid>,
+        /// What it produced according to current data.
+        current: Vec<Cid>,
+    },
+    /// The trace refers to something that no store has.
+    Dangling(StoreError),
+}
+
+impl fmt::Display for SignatureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManySigners => write!(f, "more than {MAX_SIGNERS} peers have signed"),
+            Self::MalformedKey(key) => {
+                write!(f, "malformed key: {:?}: invalid key", bs58::encode(key).into_string())
+            }
+            Self::NoKey(peer_id) => {
+                write!(f, "peer_id doens't match any available public key: {peer_id:?}")
+            }
+            Self::Mismatch { peer_id, public_key, signature, cids } => {
+                let raw = |bytes: &[u8]| {
+                    let (_, raw) = bytes.split_at_checked(1).unwrap_or_default();
+                    bs58::encode(raw).into_string()
+                };
+                write!(
+                    f,
+                    "signature mismatch for {peer_id:?}: Verification(Ed25519(signature::Error {{ \
+                     source: Some(Verification equation was not satisfied) }}, {:?}, {:?})), \
+                     values: CIDS: {cids:?}",
+                    raw(signature),
+                    raw(public_key)
+                )
+            }
+            Self::Inconsistent { peer_id, previous, current } => write!(
+                f,
+                "inconsistent CID multisets on merge for peer {peer_id:?}, prev: {previous:?}, \
+                 current: {current:?}"
+            ),
+            Self::Dangling(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// Verifies the signatures of `current`; the merge of both signature stores.
+///
+/// `previous` is trusted: a signature that stands there over the same CIDs is not verified again.
+pub fn verify_signatures(
+    previous: &ParticleData,
+    current: &ParticleData,
+    salt: &str,
+) -> Result<SignatureStore, SignatureError> {
+    let previous = Signers::of(previous)?;
+    let current = Signers::of(current)?;
+    for signer in &current.signers {
+        let known = previous.by_key(signer.public_key);
+        if known.is_some_and(|k| k.signature == signer.signature && k.cids == signer.cids) {
+            continue;
+        }
+        let message = signed_message(signer.cids.clone(), salt);
+        if !signer.key.verifies(&message, signer.signature) {
+            return Err(SignatureError::Mismatch {
+                peer_id: signer.peer_id.clone(),
+                public_key: signer.public_key.into(),
+                signature: signer.signature.into(),
+                cids: owned(&signer.cids),
+            });
+        }
+    }
+    merge(&previous, &current)
+}
+
+/// Of every peer the signature over more; what it is over less must be a part of that.
+fn merge(previous: &Signers<'_>, current: &Signers<'_>) -> Result<SignatureStore, SignatureError> {
+    let mut merged = SignatureStore::default();
+    for known in &previous.signers {
+        let winner = match current.by_key(known.public_key) {
+            Some(other) => larger(known, other)?,
+            None => known,
+        };
+        merged.put(winner.entry());
+    }
+    for signer in &current.signers {
+        if previous.by_key(signer.public_key).is_none() {
+            merged.put(signer.entry());
+        }
+    }
+    Ok(merged)
+}
+
+fn larger<'s, 'a>(
+    previous: &'s Signer<'a>,
+    current: &'s Signer<'a>,
+) -> Result<&'s Signer<'a>, SignatureError> {
+    let (winner, part) = if previous.cids.len() >= current.cids.len() {
+        (previous, current)
+    } else {
+        (current, previous)
+    };
+    if is_part_of(&part.cids, &winner.cids) {
+        Ok(winner)
+    } else {
+        Err(SignatureError::Inconsistent {
+            peer_id: previous.peer_id.clone(),
+            previous: owned(&previous.cids),
+            current: owned(&current.cids),
+        })
+    }
+}
+
+/// Whether the sorted multiset `part` is contained in the sorted multiset `whole`.
+fn is_part_of(part: &[&Cid], whole: &[&Cid]) -> bool {
+    let mut rest = whole.iter();
+    part.iter().all(|cid| rest.by_ref().any(|candidate| candidate == cid))
+}
+
+fn owned(cids: &[&Cid]) -> Vec<Cid> {
+    cids.iter().copied().cloned().collect()
+}
+
+/// A peer that has signed, with what it produced.
+struct Signer<'a> {
+    peer_id: String,
+    public_key: &'a [u8],
+    key: PublicKey,
+    signature: &'a [u8],
+    /// Sorted; a CID that is in several states is here as often.
+    cids: Vec<&'a Cid>,
+}
+
+impl Signer<'_> {
+    fn entry(&self) -> SignatureEntry {
+        SignatureEntry { public_key: self.public_key.into(), signature: self.signature.into() }
+    }
+}
+
+/// The peers that have signed some data, in the order of the signature store.
+struct Signers<'a> {
+    signers: Vec<Signer<'a>>,
+    index_by_key: HashMap<&'a [u8], usize>,
+}
+
+impl<'a> Signers<'a> {
+    fn of(data: &'a ParticleData) -> Result<Self, SignatureError> {
+        if data.signatures.len() > MAX_SIGNERS {
+            return Err(SignatureError::TooManySigners);
+        }
+        let mut signers = Vec::with_capacity(data.signatures.len());
+        let mut index_by_key = HashMap::new();
+        let mut index_by_peer: HashMap<String, usize> = HashMap::new();
+        for (index, (public_key, signature)) in data.signatures.iter().enumerate() {
+            let key = PublicKey::from_bytes(public_key)
+                .ok_or_else(|| SignatureError::MalformedKey(public_key.into()))?;
+            let peer_id = key.peer_id();
+            index_by_peer.insert(peer_id.clone(), index);
+            index_by_key.insert(public_key, index);
+            signers.push(Signer { peer_id, public_key, key, signature, cids: Vec::new() });
+        }
+        for state in &data.trace {
+            let Some((peer, cid)) = producer(state, &data.stores)? else { continue };
+            let signer = index_by_peer.get(peer).and_then(|index| signers.get_mut(*index));
+            let signer = signer.ok_or_else(|| SignatureError::NoKey(peer.into()))?;
+            signer.cids.push(cid);
+        }
+        for signer in &mut signers {
+            signer.cids.sort_unstable();
+        }
+        Ok(Self { signers, index_by_key })
+    }
+
+    fn by_key(&self, public_key: &[u8]) -> Option<&Signer<'a>> {
+        self.index_by_key.get(public_key).and_then(|index| self.signers.get(*index))
+    }
+}
+
+/// Which peer answers for a state, and by which CID; nothing where nobody does.
+fn producer<'a>(
+    state: &'a State,
+    stores: &'a CidStores,
+) -> Result<Option<(&'a str, &'a Cid)>, SignatureError> {
+    let (cid, tetraplet, from) = match state {
+        State::Call(
+            CallState::Executed(ValueRef::Scalar(cid) | ValueRef::Stream { cid, .. })
+            | CallState::Failed(cid),
+        ) => {
+            let result = stores.service_results.get(cid);
+            (cid, result.map(|result| &result.tetraplet_cid), StoreKind::ServiceResult)
+        }
+        State::Canon(CanonState::Executed(cid)) => {
+            let result = stores.canon_results.get(cid);
+            (cid, result.map(|result| &result.tetraplet), StoreKind::CanonResult)
+        }
+        _ => return Ok(None),
+    };
+    let dangling = |from, to, cid: &Cid| {
+        SignatureError::Dangling(StoreError::Dangling { from, to, cid: cid.clone() })
+    };
+    let tetraplet_cid = tetraplet.ok_or_else(|| dangling(StoreKind::Trace, from, cid))?;
+    let tetraplet = stores
+        .tetraplets
+        .get(tetraplet_cid)
+        .ok_or_else(|| dangling(from, StoreKind::Tetraplet, tetraplet_cid))?;
+    Ok(Some((&tetraplet.peer_pk, cid)))
+}
