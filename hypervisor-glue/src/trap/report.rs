@@ -130,7 +130,10 @@ pub(super) fn write_backtrace(
         // SAFETY: `walk` asks only for aligned words within the mapped stack.
         unsafe { address.read() }
     });
-    for (number, address) in first.into_iter().chain(callers).enumerate() {
+    // A call that never returns may be the last of its function: what lies at the return address is
+    // then the next one, so the call itself is named.
+    let calls = callers.map(|return_address| return_address - 1);
+    for (number, address) in first.into_iter().chain(calls).enumerate() {
         writeln!(to, "  #{number} {address:#x}")?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The machine half of the kernel: start, panic, and what the wiring needs.
 
 #[cfg(feature = "fault-injection")]
-mod fault;
+mod fault_injection;
 mod run;
 
 use core::panic::PanicInfo;

@@ -15,7 +15,7 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
         heap.statistics().total / 1024,
     );
     #[cfg(feature = "fault-injection")]
-    super::fault::inject(info);
+    super::fault_injection::inject(info);
     log_phases();
     power::exit(ExitCode::Success)
 }
