@@ -57,6 +57,7 @@ pub async fn serve<S: Stream, T: Timer, H: Handler>(
                 parsed
             }
             Err(NoHead::Refused(refusal)) => Err(refusal),
+            Err(NoHead::Ended) => break End::Closed,
             Err(NoHead::Gone) => break End::Broken,
         };
         let parsed = match parsed {

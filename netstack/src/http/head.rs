@@ -137,7 +137,7 @@ fn request_line(bytes: &[u8]) -> Result<(&str, &str, Version), Refusal> {
         "HTTP/1.0" => Version::Http10,
         other => match other.strip_prefix("HTTP/").map(str::as_bytes) {
             Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit() => {
-                return Err(Refusal::new(505, "only HTTP/1.0 and HTTP/1.1 are spoken here"));
+                return Err(Refusal::new(505, "this version of HTTP is not spoken here"));
             }
             _ => return Err(MALFORMED),
         },

@@ -126,7 +126,8 @@ impl<S: Read, T: Timer> Incoming<S, T> {
                 Err(Starved::End) if scan.begun => {
                     return Err(Refusal::bad("the head ended early").into());
                 }
-                Err(_) => return Err(NoHead::Gone),
+                Err(Starved::End) => return Err(NoHead::Ended),
+                Err(Starved::Broken) => return Err(NoHead::Gone),
             }
         }
     }
@@ -134,7 +135,11 @@ impl<S: Read, T: Timer> Incoming<S, T> {
 
 /// Why there is no head.
 pub(super) enum NoHead {
+    /// It is none.
     Refused(Refusal),
+    /// The peer has closed its sending side instead.
+    Ended,
+    /// The connection is gone.
     Gone,
 }
 

@@ -5,6 +5,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::panic, reason = "a test may fail by panicking")]
 
+pub mod http;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
