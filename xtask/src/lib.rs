@@ -13,6 +13,7 @@ pub mod external;
 pub mod http;
 pub mod image;
 pub mod lint;
+pub mod linux_loader;
 pub mod node_config;
 pub mod qemu;
 pub mod run;

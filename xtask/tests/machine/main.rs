@@ -8,6 +8,7 @@ mod cable;
 mod examples;
 mod faults;
 mod harness;
+mod linux_entry;
 mod node;
 mod peer;
 mod serve;
@@ -25,6 +26,7 @@ fn main() {
     serve::add(&mut trials);
     examples::add(&mut trials);
     faults::add(&mut trials);
+    linux_entry::add(&mut trials);
     cable::add(&mut trials);
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -1,0 +1,47 @@
+//! The other entry of the image: the 64-bit Linux boot protocol, as Firecracker speaks it.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use libtest_mimic::Trial;
+use xtask::image::Image;
+use xtask::linux_loader::{self, Paging};
+use xtask::qemu::Vm;
+
+use crate::node::{Kind, MICROVM, Q35, guest};
+use crate::trial;
+
+const END_LIMIT: Duration = Duration::from_secs(90);
+const EXCEPTION: i32 = 37;
+
+pub fn add(trials: &mut Vec<Trial>) {
+    for kind in [MICROVM, Q35] {
+        trials.push(trial(kind, "starts_by_the_64_bit_linux_entry", |kind| {
+            starts(kind, Paging::FourLevels)
+        }));
+        trials.push(trial(kind, "starts_by_the_64_bit_linux_entry_under_5_level_paging", |kind| {
+            starts(kind, Paging::FiveLevels)
+        }));
+    }
+}
+
+/// Gets memory map and command line: the command line orders a fault, the fault's code comes back.
+fn starts(kind: Kind, paging: Paging) -> Result<()> {
+    let mut guest = guest(kind, Image::FaultInjection)?;
+    let words = "aerolith.debug_exit=0xf4 aerolith.fault=ud";
+    let kernel = fs::read(&guest.kernel)?;
+    let wrapped = linux_loader::wrap(&kernel, words, paging)?;
+    let file = tempfile::NamedTempFile::new()?;
+    fs::write(file.path(), wrapped)?;
+    guest.kernel = file.path().to_owned();
+    guest.memory_mib = 64;
+    let mut vm = Vm::start(&guest)?;
+    let ended = vm.wait_exit(END_LIMIT)?;
+    let report = vm.text();
+    ensure!(ended == EXCEPTION, "exit code {ended}\n{}", vm.report());
+    for mark in ["Linux 64-bit entry", "63103 KiB of memory", "invalid opcode"] {
+        ensure!(report.contains(mark), "the report lacks {mark:?}\n{report}");
+    }
+    Ok(())
+}
