@@ -7,6 +7,7 @@ extern crate alloc;
 pub mod ast;
 pub mod data;
 pub mod exec;
+pub mod parser;
 pub mod session;
 pub mod step;
 pub mod text;

@@ -31,6 +31,11 @@ impl Interner {
         Some(number)
     }
 
+    /// The texts by number so far.
+    pub(super) fn texts(&self) -> &[Arc<str>] {
+        &self.texts
+    }
+
     /// The texts by number.
     pub(super) fn into_texts(self) -> Vec<Arc<str>> {
         self.texts

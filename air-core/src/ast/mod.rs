@@ -13,7 +13,6 @@
 mod instruction;
 mod interner;
 mod operand;
-#[expect(dead_code, reason = "used by the parser, which comes next")]
 mod script;
 
 pub use instruction::{Call, Instruction, Node, NodeId};
@@ -23,7 +22,6 @@ pub use operand::{
 };
 pub use script::{Name, Script, Text};
 
-#[expect(unused_imports, reason = "used by the parser, which comes next")]
 pub(crate) use script::ScriptBuilder;
 
 /// A range of bytes of the script's text, `left` included, `right` excluded.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::interner::Interner;
 use super::operand::{Accessor, Lens, LensId, Operand, Operands};
 use super::{Instruction, Node, NodeId, Span};
-use crate::text;
+use crate::text::{self, LineColumn};
 
 /// An interned variable name, sigils included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +53,15 @@ enum StoredLens {
     Path { start: u32, len: u32 },
 }
 
+impl StoredLens {
+    fn resolve(self, accessors: &[Accessor]) -> Lens<'_> {
+        match self {
+            Self::Length => Lens::Length,
+            Self::Path { start, len } => Lens::Path(&accessors[start as usize..][..len as usize]),
+        }
+    }
+}
+
 impl Script {
     /// The text that the script was parsed from.
     pub fn text(&self) -> &Arc<str> {
@@ -62,6 +71,11 @@ impl Script {
     /// All nodes, children before their parent, left before right; the last is the root.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// Line and column of a byte of the text.
+    pub fn line_column(&self, offset: u32) -> LineColumn {
+        text::line_column(&self.text, offset)
     }
 
     /// The outermost instruction.
@@ -92,12 +106,7 @@ impl Script {
 
     /// A lens.
     pub fn lens(&self, id: LensId) -> Lens<'_> {
-        match self.lenses[id.0 as usize] {
-            StoredLens::Length => Lens::Length,
-            StoredLens::Path { start, len } => {
-                Lens::Path(&self.accessors[start as usize..][..len as usize])
-            }
-        }
+        self.lenses[id.0 as usize].resolve(&self.accessors)
     }
 
     /// The text of a variable's name, sigils included.
@@ -184,6 +193,21 @@ impl ScriptBuilder {
     /// Interns a literal or a field name.
     pub(crate) fn text(&mut self, text: &str) -> Option<Text> {
         self.texts.intern(text).map(Text)
+    }
+
+    /// The text of a name.
+    pub(crate) fn name_text(&self, name: Name) -> &Arc<str> {
+        &self.names.texts()[name.index()]
+    }
+
+    /// The operands of a range.
+    pub(crate) fn operands(&self, range: Operands) -> &[Operand] {
+        &self.operands[range.start as usize..][..range.len as usize]
+    }
+
+    /// A lens.
+    pub(crate) fn lens(&self, id: LensId) -> Lens<'_> {
+        self.lenses[id.0 as usize].resolve(&self.accessors)
     }
 
     /// How many nodes there are.

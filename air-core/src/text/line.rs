@@ -12,26 +12,38 @@ use crate::ast::{
 
 /// The instruction of a node in one line, for example `call "p" ("s" "f") [x] y`.
 pub fn instruction_text(script: &Script, id: NodeId) -> String {
-    line(script, id).to_string()
+    Show(script, *script.instruction(id), Form::Message).to_string()
 }
 
 /// A lens, for example `.$.[0].field` or `.length`.
 pub fn lens_text(script: &Script, id: LensId) -> String {
-    Show(script, id).to_string()
+    Show(script, id, Form::Message).to_string()
 }
 
-/// The line of a node, to be displayed.
-pub(super) fn line(script: &Script, id: NodeId) -> impl Display + '_ {
-    Show(script, *script.instruction(id))
+/// The line of a node in a form that parses to the same operands.
+pub(super) fn source_line(script: &Script, id: NodeId) -> impl Display + '_ {
+    Show(script, *script.instruction(id), Form::Source)
 }
+
+/// What the text is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Messages: a float without a fraction looks like an integer (§9).
+    Message,
+    /// A script.
+    Source,
+}
+
+/// The longest number with a dot that the lexer takes (§1.4).
+const MAX_FLOAT_BYTES: usize = 11;
 
 /// A part of a script together with the script that resolves its names.
-struct Show<'a, T>(&'a Script, T);
+struct Show<'a, T>(&'a Script, T, Form);
 
 impl<'a, T> Show<'a, T> {
     /// Another part of the same script.
     fn with<U>(&self, part: U) -> Show<'a, U> {
-        Show(self.0, part)
+        Show(self.0, part, self.2)
     }
 }
 
@@ -94,7 +106,16 @@ impl Display for Show<'_, Operand> {
             Operand::Error(lens) => keyword_with_lens(f, ":error:", lens),
             Operand::Literal(text) => self.with(text).fmt(f),
             Operand::Integer(integer) => integer.fmt(f),
-            Operand::Float(float) => float.fmt(f),
+            Operand::Float(float) => {
+                let digits = float.to_string();
+                f.write_str(&digits)?;
+                match self.2 {
+                    Form::Source if digits.contains('.') => Ok(()),
+                    Form::Source if digits.len() + 2 > MAX_FLOAT_BYTES => f.write_char('.'),
+                    Form::Source => f.write_str(".0"),
+                    Form::Message => Ok(()),
+                }
+            }
             Operand::Boolean(boolean) => boolean.fmt(f),
             Operand::EmptyArray => f.write_str("[]"),
             Operand::Scalar(variable) | Operand::Canon(variable) | Operand::CanonMap(variable) => {

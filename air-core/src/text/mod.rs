@@ -1,5 +1,11 @@
-//! Scripts as text: the one-line form of an instruction that errors carry.
+//! Scripts as text: one instruction in a line, whole scripts, trees as JSON, places.
 
 mod line;
+mod position;
+mod printer;
+mod tree;
 
 pub use line::{instruction_text, lens_text};
+pub use position::{LineColumn, line_column};
+pub use printer::print;
+pub use tree::tree_json;
