@@ -15,10 +15,12 @@ use air_core::data::{
     self, Envelope, ParticleData, decode_call_requests, decode_call_results, encode,
     encode_call_requests,
 };
-use air_core::step::{CallRequest, Signatures};
+use air_core::step::Signatures;
 use air_core::value::Value;
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::{bytes, exception, member, same, shared_directory, text};
+use support::{
+    bytes, exception, files, hex, member, requests_json, same, shared_directory, stem, text,
+};
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -49,21 +51,6 @@ fn trials() -> Vec<Trial> {
         check_specification_cases(&cases).map_err(Failed::from)
     }));
     trials
-}
-
-fn files(directory: &Path, extension: &str) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .collect();
-    files.sort();
-    files
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn check_vectors(file: &Path) -> Result<(), String> {
@@ -186,38 +173,6 @@ fn check_call_requests(outcome: &serde_json::Value) -> Result<(), String> {
     same("bytes of call requests", &encode_call_requests(&requests), &encoded)
 }
 
-fn requests_json(requests: &[CallRequest]) -> Result<String, String> {
-    let mut members = Vec::new();
-    for request in requests {
-        let tetraplets: Vec<String> = request
-            .tetraplets
-            .iter()
-            .map(|list| {
-                let list: Vec<String> = list
-                    .iter()
-                    .map(|tetraplet| {
-                        let mut json = String::new();
-                        tetraplet.write_json(&mut json);
-                        json
-                    })
-                    .collect();
-                format!("[{}]", list.join(","))
-            })
-            .collect();
-        let arguments: Vec<String> = request.arguments.iter().map(Value::to_json).collect();
-        members.push(format!(
-            "\"{}\":{{\"service_id\":{},\"function_name\":{},\"arguments\":[{}],\"tetraplets\":[{}]}}",
-            request.id,
-            Value::from(&*request.service_id),
-            Value::from(&*request.function_name),
-            arguments.join(","),
-            tetraplets.join(",")
-        ));
-    }
-    let json = format!("{{{}}}", members.join(","));
-    Value::parse(&json).map(|value| value.to_json()).map_err(|error| error.to_string())
-}
-
 /// Preparation ends in the recorded code and message, if it ends in one of those that are about data.
 fn check_signatures(vector: &serde_json::Value, code: i64) -> Result<(), String> {
     let input = member(vector, "input")?;
@@ -284,13 +239,4 @@ fn check_specification_case(case: &serde_json::Value) -> Result<(), String> {
     let requests = hex(text(expected, "call_requests")?)?;
     let decoded = decode_call_requests(&requests).map_err(|error| error.to_string())?;
     same("bytes of call requests", &encode_call_requests(&decoded), &requests)
-}
-
-fn hex(text: &str) -> Result<Vec<u8>, String> {
-    let digits: Option<Vec<u8>> = text
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    digits.ok_or_else(|| format!("not hexadecimal: {text}"))
 }

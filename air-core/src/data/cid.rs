@@ -107,6 +107,14 @@ impl Cid {
         }
     }
 
+    /// Length of the text, where it is kept as such.
+    pub(super) fn foreign_text_len(&self) -> Option<usize> {
+        match &self.0 {
+            Repr::Canonical(_) => None,
+            Repr::Text(text) => Some(text.len()),
+        }
+    }
+
     /// Appends the text.
     pub fn write_text(&self, out: &mut String) {
         match &self.0 {

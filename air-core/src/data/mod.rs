@@ -9,6 +9,8 @@
 //! error with the code that the specification assigns, takes memory in proportion to its length, and
 //! never panics or recurses.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod archive;
 mod call_requests;
 mod call_results;
@@ -18,6 +20,7 @@ mod foreign_cid;
 mod json_form;
 mod key_pair;
 mod limits;
+mod memory;
 mod message_pack;
 mod ordered_map;
 mod particle;

@@ -54,6 +54,15 @@ impl StoredValue {
         Self { text, value: None }
     }
 
+    /// About how much memory the text and the parsed value take beside this structure. A parsed value
+    /// takes a multiple of its text that its smallest parts bound: two bytes (`1,`) make 24.
+    pub(super) fn memory_used(&self) -> usize {
+        const ALLOCATION: usize = 32;
+        const VALUE_PER_TEXT_BYTE: usize = 24;
+        let parsed = self.value.as_ref().map_or(0, |_| VALUE_PER_TEXT_BYTE * self.text.len());
+        ALLOCATION + self.text.len() + parsed
+    }
+
     /// The text, as it is hashed and as it travels.
     #[must_use]
     pub fn text(&self) -> &Arc<str> {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use air_core::step::CallRequest;
+use air_core::value::Value;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
@@ -57,4 +59,64 @@ pub fn exception(id: &str) -> Option<&'static str> {
             matches.then_some(reason)
         },
     )
+}
+
+/// Call requests in the recorded readable form, sorted.
+pub fn requests_json(requests: &[CallRequest]) -> Result<String, String> {
+    let mut members = Vec::new();
+    for request in requests {
+        let tetraplets: Vec<String> = request
+            .tetraplets
+            .iter()
+            .map(|list| {
+                let list: Vec<String> = list
+                    .iter()
+                    .map(|tetraplet| {
+                        let mut json = String::new();
+                        tetraplet.write_json(&mut json);
+                        json
+                    })
+                    .collect();
+                format!("[{}]", list.join(","))
+            })
+            .collect();
+        let arguments: Vec<String> = request.arguments.iter().map(Value::to_json).collect();
+        members.push(format!(
+            "\"{}\":{{\"service_id\":{},\"function_name\":{},\"arguments\":[{}],\"tetraplets\":[{}]}}",
+            request.id,
+            Value::from(&*request.service_id),
+            Value::from(&*request.function_name),
+            arguments.join(","),
+            tetraplets.join(",")
+        ));
+    }
+    let json = format!("{{{}}}", members.join(","));
+    Value::parse(&json).map(|value| value.to_json()).map_err(|error| error.to_string())
+}
+
+/// Bytes from hexadecimal digits.
+pub fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let digits: Option<Vec<u8>> = text
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    digits.ok_or_else(|| format!("not hexadecimal: {text}"))
+}
+
+/// The files of a directory with this extension, sorted.
+pub fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect();
+    files.sort();
+    files
+}
+
+/// A file's name without directory and extension.
+pub fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

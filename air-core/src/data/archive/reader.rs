@@ -72,7 +72,7 @@ pub fn read(archive: &[u8], on_reference: &mut dyn FnMut(usize)) -> Read<Particl
 
 /// A shared object that was visited before, by the place where it lies.
 enum Shared {
-    Cid { cid: Cid, len: usize },
+    Cid { cid: Cid, len: u32 },
     Peer(Arc<str>),
     Value(Arc<str>),
     Tetraplet(Arc<Tetraplet>),
@@ -86,7 +86,7 @@ struct Reader<'a> {
     /// The window in which objects that were not visited before must lie.
     low: usize,
     high: usize,
-    shared: HashMap<usize, Shared>,
+    shared: HashMap<u32, Shared>,
     strings: RecentStrings,
     on_reference: &'a mut dyn FnMut(usize),
 }
@@ -208,25 +208,33 @@ impl<'a> Reader<'a> {
         text(bytes).map(|text| self.strings.get(text))
     }
 
+    /// The place that the offset at `at` points to, as shared objects are known by. Such an object lies
+    /// before its first reference, so one beyond 32 bits cannot be.
+    fn shared_target(&mut self, at: usize) -> Read<(usize, u32)> {
+        let target = self.target(at)?;
+        let place = u32::try_from(target).map_err(|_| ArchiveError::OutOfBounds)?;
+        Ok((target, place))
+    }
+
     /// A shared text that stands for a CID.
     fn cid(&mut self, at: usize) -> Read<Cid> {
-        let target = self.target(at)?;
-        let len = self.len(at + 4)?;
+        let (target, place) = self.shared_target(at)?;
+        let len = self.u32(at + 4)?;
         (self.on_reference)(target);
-        match self.shared.get(&target) {
+        match self.shared.get(&place) {
             Some(Shared::Cid { cid, len: known }) if *known == len => return Ok(cid.clone()),
             Some(_) => return Err(ArchiveError::SharedDifferently),
             None => {}
         }
-        let cid = Cid::from_text(text(self.leaf(target, len)?)?);
-        self.shared.insert(target, Shared::Cid { cid: cid.clone(), len });
+        let cid = Cid::from_text(text(self.leaf(target, len as usize)?)?);
+        self.shared.insert(place, Shared::Cid { cid: cid.clone(), len });
         Ok(cid)
     }
 
     fn peer(&mut self, at: usize) -> Read<Arc<str>> {
-        let target = self.target(at)?;
+        let (target, place) = self.shared_target(at)?;
         (self.on_reference)(target);
-        match self.shared.get(&target) {
+        match self.shared.get(&place) {
             Some(Shared::Peer(peer)) => return Ok(peer.clone()),
             Some(_) => return Err(ArchiveError::SharedDifferently),
             None => {}
@@ -234,7 +242,7 @@ impl<'a> Reader<'a> {
         let after = self.enter(target, layout::STRING, layout::ALIGNMENT)?;
         let peer = self.string(target)?;
         self.leave(after);
-        self.shared.insert(target, Shared::Peer(peer.clone()));
+        self.shared.insert(place, Shared::Peer(peer.clone()));
         Ok(peer)
     }
 
@@ -247,14 +255,14 @@ impl<'a> Reader<'a> {
         read: impl Fn(&mut Self, usize) -> Read<T>,
         remember: impl Fn(T) -> Shared,
     ) -> Read<T> {
-        let target = self.target(at)?;
-        if let Some(shared) = self.shared.get(&target) {
+        let (target, place) = self.shared_target(at)?;
+        if let Some(shared) = self.shared.get(&place) {
             return known(shared).cloned().ok_or(ArchiveError::SharedDifferently);
         }
         let after = self.enter(target, size, layout::ALIGNMENT)?;
         let object = read(self, target)?;
         self.leave(after);
-        self.shared.insert(target, remember(object.clone()));
+        self.shared.insert(place, remember(object.clone()));
         Ok(object)
     }
 
