@@ -5,6 +5,7 @@
 
 mod boot;
 mod cable;
+mod elf;
 mod examples;
 mod faults;
 mod harness;
@@ -22,6 +23,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     harness::add(&mut trials);
+    elf::add(&mut trials);
     boot::add(&mut trials);
     serve::add(&mut trials);
     examples::add(&mut trials);
@@ -29,6 +31,11 @@ fn main() {
     linux_entry::add(&mut trials);
     cable::add(&mut trials);
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// A test that boots no machine.
+fn plain(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:?}"))))
 }
 
 /// A test, named after the machine that it boots and what it proves.
