@@ -9,9 +9,11 @@ mod elf;
 mod examples;
 mod faults;
 mod harness;
+mod hostile;
 mod linux_entry;
 mod node;
 mod peer;
+mod power;
 mod serve;
 
 use anyhow::Result;
@@ -27,9 +29,11 @@ fn main() {
     boot::add(&mut trials);
     serve::add(&mut trials);
     examples::add(&mut trials);
+    hostile::add(&mut trials);
     faults::add(&mut trials);
     linux_entry::add(&mut trials);
     cable::add(&mut trials);
+    power::add(&mut trials);
     libtest_mimic::run(&arguments, trials).exit();
 }
 
