@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use object::LittleEndian;
 use object::elf::{FileHeader64, NoteType, PF_W, PF_X, PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE};
 use object::read::elf::{FileHeader, ProgramHeader};
-use xtask::image::{self, Image};
+use xtask::build::{self, Image};
 
 /// The note type of the PVH entry (Xen's `elfnote.h`, `XEN_ELFNOTE_PHYS32_ENTRY`).
 const PHYS32_ENTRY: NoteType = NoteType(18);
@@ -21,7 +21,7 @@ pub fn add(trials: &mut Vec<Trial>) {
 }
 
 fn entries() -> Result<()> {
-    let bytes = fs::read(image::path(Image::Product))?;
+    let bytes = fs::read(build::paths(Image::Product).stripped)?;
     let header = FileHeader64::<LittleEndian>::parse(&*bytes)?;
     let endian = header.endian()?;
     let segments = header.program_headers(endian, &*bytes)?;
@@ -52,7 +52,7 @@ fn entries() -> Result<()> {
 }
 
 fn write_xor_execute() -> Result<()> {
-    let bytes = fs::read(image::path(Image::Product))?;
+    let bytes = fs::read(build::paths(Image::Product).stripped)?;
     let header = FileHeader64::<LittleEndian>::parse(&*bytes)?;
     let endian = header.endian()?;
     for segment in header.program_headers(endian, &*bytes)? {
@@ -64,7 +64,7 @@ fn write_xor_execute() -> Result<()> {
 }
 
 fn small() -> Result<()> {
-    let size = fs::metadata(image::stripped(Image::Product)?)?.len();
+    let size = fs::metadata(build::paths(Image::Product).stripped)?.len();
     ensure!(size <= SIZE_LIMIT, "the stripped image has {size} bytes");
     Ok(())
 }

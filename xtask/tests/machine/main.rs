@@ -39,12 +39,12 @@ fn main() {
 
 /// A test that boots no machine.
 fn plain(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
-    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:?}"))))
+    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
 }
 
 /// A test, named after the machine that it boots and what it proves.
 fn trial(kind: Kind, name: &str, test: impl FnOnce(Kind) -> Result<()> + Send + 'static) -> Trial {
     Trial::test(format!("{}::{name}", kind.name), move || {
-        test(kind).map_err(|error| Failed::from(format!("{error:?}")))
+        test(kind).map_err(|error| Failed::from(format!("{error:#}")))
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
-use xtask::image::Image;
+use xtask::build::Image;
 use xtask::qemu::Vm;
 
 use crate::node::{Kind, MICROVM, MICROVM_BARE, PC, Q35, guest};
