@@ -117,21 +117,11 @@ impl Symbols {
     }
 
     /// A line of a report, and beneath it what its addresses stand for.
-    ///
-    /// The frames of a backtrace (`#1 0x…`) are return addresses: the call stands before them, and
-    /// what stands at them may be another function. The innermost frame may be either.
     #[must_use]
     pub fn annotate(&self, line: &str) -> String {
         let mut out = line.to_owned();
-        let frame = line.trim_start().strip_prefix('#');
-        let innermost = frame.is_some_and(|rest| rest.starts_with("0 "));
         for address in addresses(line) {
-            let before = || self.frames(address.saturating_sub(1));
-            let frames = match frame {
-                Some(_) if !innermost => before(),
-                _ => Some(self.frames(address)).filter(|it| !it.is_empty()).unwrap_or_else(before),
-            };
-            for frame in frames {
+            for frame in self.frames(address) {
                 out += &format!("\n    {address:#x} {frame}");
             }
         }

@@ -60,7 +60,7 @@ fn fails(kind: Kind, fault: (&str, i32, &str, &str)) -> Result<()> {
 fn names_the_function(report: &str, function: &str) -> Result<()> {
     let symbols = Symbols::load(&build::paths(Image::FaultInjection).with_symbols)?;
     let resolved: Vec<String> = report.lines().map(|line| symbols.annotate(line)).collect();
-    let frame = format!("{function} at kernel/src/unikernel/fault.rs:");
+    let frame = format!("{function} at kernel/src/unikernel/fault_injection.rs:");
     let found = resolved.iter().any(|line| line.contains(&frame));
     found
         .then_some(())
