@@ -1,10 +1,26 @@
 //! A live session: one script and its particle, kept between steps.
+//!
+//! The parsed script and the decoded, verified data stay in memory; a step takes them, and gives them
+//! back with its own states. Bytes are made, and signed, only when something leaves.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 
 use crate::ast::Script;
-use crate::step::{CallResult, Parameters, StepOutcome};
+use crate::data::{
+    CidStores, KeyPair, KeyPairError, ParticleData, PreparationError, SignatureStore, SignedCids,
+    StoresMark, encode, read_current, verify,
+};
+use crate::exec::machine::{Input, Machine};
+use crate::exec::results::CallResults;
+use crate::exec::settle::{Settled, settle};
+use crate::exec::streams::StreamSlots;
+use crate::step::{
+    CallResult, Parameters, Signatures, SizeFlags, StepOutcome, check_result_sizes, check_sizes,
+    refuse_preparation,
+};
 
 /// How far a step has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,19 +31,76 @@ pub enum Progress {
     Done(StepOutcome),
 }
 
-/// A particle on this peer: the parsed script and the decoded data stay in memory between steps, bytes
-/// are made only by [`Session::data`].
+/// A particle on this peer.
+///
+/// A step that ends with an uncatchable error, is refused, or is given up in the middle leaves the data
+/// as they were.
 #[derive(Debug)]
 pub struct Session {
     script: Arc<Script>,
-    parameters: Parameters,
+    slots: Arc<StreamSlots>,
+    parameters: Arc<Parameters>,
+    key_pair: Result<KeyPair, KeyPairError>,
+    data: ParticleData,
+    /// What this peer answers for, if its signature of it is not in the data yet.
+    unsigned: Option<SignedCids>,
+    step: Step,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// Nothing begun.
+    None,
+    /// Over before it began.
+    Refused(Box<StepOutcome>),
+    /// The machine has the data.
+    Running(Box<Running>),
+}
+
+#[derive(Debug)]
+struct Running {
+    machine: Machine,
+    flags: SizeFlags,
+    rollback: Rollback,
+    /// The signatures of both data.
+    signatures: Option<SignatureStore>,
+}
+
+/// How the stores get back to what they were.
+#[derive(Debug)]
+enum Rollback {
+    /// Entries were only added.
+    Forget(StoresMark),
+    /// Entries of data that nobody verified may have been replaced.
+    Replace(Box<CidStores>),
 }
 
 impl Session {
     /// A session of a particle that this peer has not seen before.
     #[must_use]
     pub fn new(script: Arc<Script>, parameters: Parameters) -> Self {
-        Self { script, parameters }
+        Self {
+            slots: Arc::new(StreamSlots::new(&script)),
+            script,
+            key_pair: KeyPair::from_parameters(parameters.key_format, &parameters.secret_key),
+            parameters: Arc::new(parameters),
+            data: ParticleData::default(),
+            unsigned: None,
+            step: Step::None,
+        }
+    }
+
+    /// A session of a particle whose data this peer stored before.
+    ///
+    /// # Errors
+    /// The bytes are not such data. They are trusted otherwise: keep them where nobody else writes.
+    pub fn restore(
+        script: Arc<Script>,
+        parameters: Parameters,
+        stored: &[u8],
+    ) -> Result<Self, PreparationError> {
+        let data = crate::data::Envelope::open(stored)?.read()?;
+        Ok(Self { data, ..Self::new(script, parameters) })
     }
 
     /// The script.
@@ -43,21 +116,139 @@ impl Session {
     }
 
     /// Starts a step: `current` are the data that came with the particle (empty if none came),
-    /// `results` the answers to earlier requests. A step that is not over is given up without a trace.
-    pub fn begin(&mut self, _current: &[u8], _results: Vec<(u32, CallResult)>) {}
-
-    /// Executes for so much fuel at most. Without a step begun, the outcome is an empty success.
-    pub fn run(&mut self, _fuel: u64) -> Progress {
-        Progress::Done(StepOutcome {
-            code: i64::from(i32::MAX),
-            message: "execution is not part of this build".into(),
-            ..StepOutcome::default()
-        })
+    /// `results` the answers to earlier requests. A step that is not over is given up.
+    ///
+    /// Errors of the preparation are the outcome of the step.
+    pub fn begin(&mut self, current: &[u8], results: Vec<(u32, CallResult)>) {
+        self.give_up();
+        self.step = match self.prepare(current, results) {
+            Ok(running) => Step::Running(Box::new(running)),
+            Err(outcome) => Step::Refused(Box::new(outcome)),
+        };
     }
 
-    /// The data as bytes, signed: to be stored, and to be sent to the next peers.
+    fn prepare(
+        &mut self,
+        current: &[u8],
+        results: Vec<(u32, CallResult)>,
+    ) -> Result<Running, StepOutcome> {
+        let parameters = self.parameters.clone();
+        let script_len = self.script.text().len();
+        let mut flags = check_sizes(Some(script_len), current.len(), &parameters)?;
+        let refuse = |error: PreparationError| refuse_preparation(&error, flags);
+        let mut verified = None;
+        if !current.is_empty() {
+            self.sign();
+            let current = read_current(current).map_err(refuse)?;
+            let salt = &parameters.particle_id;
+            let signatures =
+                verify(&self.data, &current, salt, parameters.signatures).map_err(refuse)?;
+            verified = Some((current, signatures));
+        }
+        let results = CallResults::from(results);
+        check_result_sizes(&results, &parameters, &mut flags)?;
+        if let Err(error) = self.key_pair {
+            return Err(refuse_preparation(&PreparationError::KeyPair(error), flags));
+        }
+
+        let mut stores = mem::take(&mut self.data.stores);
+        let mark = stores.mark();
+        let mut rollback = Rollback::Forget(mark);
+        let (mut current_trace, mut signatures) = (Vec::new(), None);
+        if let Some((current, united)) = verified {
+            if parameters.signatures == Signatures::Unchecked {
+                rollback = Rollback::Replace(Box::new(stores.clone()));
+            }
+            stores.absorb(current.stores);
+            current_trace = current.trace;
+            signatures = Some(united);
+        }
+        let machine = Machine::new(Input {
+            script: self.script.clone(),
+            slots: self.slots.clone(),
+            parameters,
+            previous: mem::take(&mut self.data.trace),
+            current: current_trace,
+            stores,
+            last_call_request_id: self.data.last_call_request_id,
+            results,
+        });
+        Ok(Running { machine, flags, rollback, signatures })
+    }
+
+    /// Executes for so much fuel at most. Without a step begun, the outcome is an empty success.
+    pub fn run(&mut self, fuel: u64) -> Progress {
+        match mem::replace(&mut self.step, Step::None) {
+            Step::None => Progress::Done(StepOutcome::default()),
+            Step::Refused(outcome) => Progress::Done(*outcome),
+            Step::Running(mut running) => {
+                if running.machine.run(fuel) {
+                    Progress::Done(self.settle(*running))
+                } else {
+                    self.step = Step::Running(running);
+                    Progress::OutOfFuel
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, running: Running) -> StepOutcome {
+        let Running { machine, flags, rollback, signatures } = running;
+        let (outcome, stores, settled) = settle(machine.finish(), &self.script);
+        match settled {
+            Settled::New { trace, last_call_request_id, produced } => {
+                self.data.trace = trace;
+                self.data.last_call_request_id = last_call_request_id;
+                self.data.stores = stores;
+                if let Some(signatures) = signatures {
+                    self.data.signatures = signatures;
+                }
+                self.unsigned = Some(produced);
+            }
+            Settled::Unchanged { trace } => {
+                self.data.trace = trace;
+                self.data.stores = rollback.apply(stores);
+            }
+        }
+        StepOutcome { flags, ..outcome }
+    }
+
+    /// Gives up a step that is not over.
+    fn give_up(&mut self) {
+        if let Step::Running(running) = mem::replace(&mut self.step, Step::None) {
+            let (trace, stores) = running.machine.abandon();
+            self.data.trace = trace;
+            self.data.stores = running.rollback.apply(stores);
+        }
+    }
+
+    fn sign(&mut self) {
+        let (Ok(key_pair), Some(unsigned)) = (&self.key_pair, self.unsigned.take()) else { return };
+        if self.parameters.signatures == Signatures::Unchecked {
+            self.data.signatures = SignatureStore::default();
+        }
+        self.data.signatures.put(unsigned.sign(key_pair, &self.parameters.particle_id));
+    }
+
+    /// The data as bytes, signed: to be stored, and to be sent to the next peers. A step that is not
+    /// over is given up. Nothing at all before the first step, and of data beyond the 2 GiB that an
+    /// archive can hold.
     #[must_use]
     pub fn data(&mut self) -> Vec<u8> {
-        Vec::new()
+        self.give_up();
+        self.sign();
+        encode(&self.data, None).unwrap_or_default()
+    }
+}
+
+impl Rollback {
+    fn apply(self, mut stores: CidStores) -> CidStores {
+        match self {
+            Self::Forget(mark) => {
+                stores.forget_since(mark);
+                stores
+            }
+            Self::Replace(stores_before) => *stores_before,
+        }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use object::{Object, ObjectSection, ObjectSymbol};
 
-use crate::build::{self, Image};
+use crate::image::{self, Image};
 
 /// Shows where the bytes of the image are
 #[derive(Args, Debug)]
@@ -22,7 +22,8 @@ pub struct Options {
 /// # Errors
 /// When the image cannot be built or read.
 pub fn run(options: &Options) -> Result<()> {
-    let build::ElfPaths { with_symbols: path, stripped } = build::build(Image::Product)?;
+    let path = image::build(Image::Product)?;
+    let stripped = image::stripped(Image::Product)?;
     let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
     let file = object::File::parse(&*bytes)?;
 

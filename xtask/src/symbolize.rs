@@ -1,17 +1,13 @@
 //! `cargo xtask symbolize`: addresses of a guest's report as functions and lines.
 
-use std::fs;
 use std::io::{self, BufRead, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use addr2line::Loader;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use object::{Object, ObjectSection, SectionKind};
 
-use crate::build::{self, Image};
-use crate::workspace;
+use crate::image;
 
 /// Turns addresses into functions and lines
 #[derive(Args, Debug)]
@@ -30,7 +26,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let image = match &options.image {
         Some(image) => image.clone(),
-        None => build::paths(Image::Product).with_symbols,
+        None => image::symbols_path(),
     };
     let symbols = Symbols::load(&image)?;
     let mut out = io::stdout().lock();
@@ -57,13 +53,7 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// The symbols and line tables of one ELF file.
-pub struct Symbols {
-    loader: Loader,
-    /// Where code is: an address elsewhere may lie at a symbol by chance.
-    code: Vec<Range<u64>>,
-    /// Taken off the beginning of paths.
-    root: String,
-}
+pub struct Symbols(Loader);
 
 impl std::fmt::Debug for Symbols {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -79,38 +69,25 @@ impl Symbols {
     pub fn load(image: &Path) -> Result<Self> {
         let loader = Loader::new(image)
             .map_err(|error| anyhow!("cannot read {}: {error}", image.display()))?;
-        let bytes = fs::read(image)?;
-        let file = object::File::parse(&*bytes)?;
-        let code = file
-            .sections()
-            .filter(|section| section.kind() == SectionKind::Text)
-            .map(|section| section.address()..section.address().saturating_add(section.size()))
-            .collect();
-        let root = format!("{}/", workspace::root().display());
-        Ok(Self { loader, code, root })
+        Ok(Self(loader))
     }
 
     /// The functions at an address, innermost first, each with its line if that is known.
     #[must_use]
     pub fn frames(&self, address: u64) -> Vec<String> {
         let mut frames = Vec::new();
-        if !self.code.iter().any(|range| range.contains(&address)) {
-            return frames;
-        }
-        if let Ok(mut iterator) = self.loader.find_frames(address) {
+        if let Ok(mut iterator) = self.0.find_frames(address) {
             while let Ok(Some(frame)) = iterator.next() {
                 let Some(function) = frame.function else { continue };
                 let Ok(name) = function.demangle() else { continue };
                 let place = frame.location.and_then(|location| {
-                    let file = location.file?;
-                    let file = file.strip_prefix(&self.root).unwrap_or(file);
-                    Some(format!(" at {file}:{}", location.line?))
+                    Some(format!(" at {}:{}", location.file?, location.line?))
                 });
                 frames.push(format!("{name}{}", place.unwrap_or_default()));
             }
         }
         if frames.is_empty() {
-            let symbol = self.loader.find_symbol(address);
+            let symbol = self.0.find_symbol(address);
             frames.extend(symbol.map(|name| rustc_demangle::demangle(name).to_string()));
         }
         frames

@@ -1,4 +1,9 @@
-//! What goes into one step of an interpretation and what comes out.
+//! One step of an interpretation: what goes in, what comes out, and the pure form of it.
+
+mod invoke;
+
+pub use invoke::{Outcome, invoke};
+pub(crate) use invoke::{check_result_sizes, check_sizes, refuse_preparation};
 
 use alloc::string::String;
 use alloc::sync::Arc;

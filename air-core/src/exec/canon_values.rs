@@ -1,0 +1,155 @@
+//! Values of canon streams and canon maps (air-language §4.6).
+
+use alloc::collections::BTreeMap;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::data::{Cid, Provenance, Tetraplet};
+use crate::value::{Number, TooDeep, Value};
+
+use super::datum::Datum;
+use super::failure::Failure;
+
+const KEY: &str = "key";
+const VALUE: &str = "value";
+
+/// A fixed stream.
+#[derive(Debug)]
+pub(crate) struct CanonStream {
+    pub(crate) values: Vec<Datum>,
+    /// `(peer, "", "", "")`
+    pub(crate) tetraplet: Arc<Tetraplet>,
+    /// The canon result.
+    pub(crate) cid: Cid,
+}
+
+impl CanonStream {
+    /// The array of the values.
+    pub(crate) fn to_value(&self) -> Result<Value, TooDeep> {
+        Value::array(self.values.iter().map(|datum| datum.value.clone()).collect())
+    }
+
+    pub(crate) fn provenance(&self) -> Provenance {
+        Provenance::Canon(self.cid.clone())
+    }
+}
+
+/// A key of a map; keys compare by type and value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// Any integer of JSON.
+    Integer(i128),
+    Text(Arc<str>),
+}
+
+impl Key {
+    /// The key that `value` is, if it is a string or an integer.
+    pub(crate) fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self::Text(text.clone())),
+            Value::Number(number) => integer(*number).map(Self::Integer),
+            _ => None,
+        }
+    }
+
+    fn text(&self) -> Arc<str> {
+        match self {
+            Self::Integer(integer) => integer.to_string().into(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
+
+fn integer(number: Number) -> Option<i128> {
+    number.as_u64().map(i128::from).or_else(|| number.as_i64().map(i128::from))
+}
+
+/// The object that a stream map holds for one pair.
+pub(crate) fn pair(key: Value, value: Value) -> Result<Value, TooDeep> {
+    Value::object(alloc::vec![(KEY.into(), key), (VALUE.into(), value)])
+}
+
+/// The key and value of a pair object.
+fn parts(pair: &Value) -> Result<(Key, &Value), Failure> {
+    let object = pair.as_object().ok_or_else(|| {
+        Failure::map_pair("the value must be an object with key and value fields")
+    })?;
+    let key = object
+        .get(KEY)
+        .and_then(Key::of)
+        .ok_or_else(|| Failure::map_pair("unsupported kvpair object or map key type"))?;
+    let value = object
+        .get(VALUE)
+        .ok_or_else(|| Failure::map_pair("there must be a \"value\" field in kvpair object"))?;
+    Ok((key, value))
+}
+
+/// A fixed stream map.
+#[derive(Debug)]
+pub(crate) struct CanonMap {
+    /// All pairs, duplicates included; values are the pair objects.
+    pub(crate) pairs: Vec<Datum>,
+    /// By key: the pairs' values in order, with their pairs' origins.
+    index: BTreeMap<Key, Vec<Datum>>,
+    /// One pair for each key, the last one, in the order of these.
+    latest: Vec<usize>,
+    pub(crate) tetraplet: Arc<Tetraplet>,
+    pub(crate) cid: Cid,
+}
+
+impl CanonMap {
+    /// Builds the index; the pairs may be from elsewhere.
+    pub(crate) fn new(canon: CanonStream) -> Result<Self, Failure> {
+        let CanonStream { values: pairs, tetraplet, cid } = canon;
+        let mut index: BTreeMap<Key, Vec<Datum>> = BTreeMap::new();
+        let mut last: BTreeMap<Key, usize> = BTreeMap::new();
+        for (place, datum) in pairs.iter().enumerate() {
+            let (key, value) = parts(&datum.value)?;
+            let datum = Datum { value: value.clone(), ..datum.clone() };
+            last.insert(key.clone(), place);
+            index.entry(key).or_default().push(datum);
+        }
+        let mut latest: Vec<usize> = last.into_values().collect();
+        latest.sort_unstable();
+        Ok(Self { pairs, index, latest, tetraplet, cid })
+    }
+
+    /// The values of a key, in order.
+    pub(crate) fn values_of(&self, key: &Key) -> Option<&[Datum]> {
+        self.index.get(key).map(Vec::as_slice)
+    }
+
+    /// The pairs that a fold visits: the last one of each key.
+    pub(crate) fn unique_pairs(&self) -> impl Iterator<Item = &Datum> {
+        self.latest.iter().filter_map(|&place| self.pairs.get(place))
+    }
+
+    /// The object of arrays. Of an integer and a string key with the same text the one whose last pair
+    /// came later counts (the reference leaves it to its hash order, §13 quirk 18).
+    pub(crate) fn to_value(&self) -> Result<Value, TooDeep> {
+        let mut members = Vec::with_capacity(self.latest.len());
+        for pair in self.unique_pairs() {
+            let Ok((key, _)) = parts(&pair.value) else { continue };
+            let values = self.values_of(&key).unwrap_or_default();
+            let array = Value::array(values.iter().map(|datum| datum.value.clone()).collect())?;
+            members.push((key.text(), array));
+        }
+        Value::object(members)
+    }
+
+    pub(crate) fn provenance(&self) -> Provenance {
+        Provenance::Canon(self.cid.clone())
+    }
+}
+
+/// The object that the map→scalar form of canon makes: the first value of each key, keys compared by
+/// their text.
+pub(crate) fn first_values<'a>(pairs: impl Iterator<Item = &'a Datum>) -> Result<Value, Failure> {
+    let mut members: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+    for datum in pairs {
+        let (key, value) = parts(&datum.value)?;
+        members.entry(key.text()).or_insert_with(|| value.clone());
+    }
+    Ok(Value::object(members.into_iter().collect())?)
+}

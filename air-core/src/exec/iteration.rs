@@ -1,0 +1,81 @@
+//! A running fold: its elements and the one that the iterator shows (air-language §6.7, §6.9).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use crate::ast::NodeId;
+use crate::data::{Provenance, Tetraplet};
+use crate::value::{Array, Value};
+
+use super::datum::{Datum, with_lens};
+use super::merge::FoldId;
+
+/// What a fold iterates, a snapshot.
+#[derive(Debug)]
+pub(crate) enum Elements {
+    /// The items of an array that was found in a variable.
+    Array {
+        items: Arc<Array>,
+        /// That of the array; the items' get their index as lens.
+        tetraplet: Arc<Tetraplet>,
+        provenance: Provenance,
+    },
+    /// Values with their own origins.
+    Data(Vec<Datum>),
+}
+
+impl Elements {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Array { items, .. } => items.len(),
+            Self::Data(data) => data.len(),
+        }
+    }
+}
+
+/// The state of an iterator.
+#[derive(Debug)]
+pub(crate) struct Iteration {
+    pub(crate) elements: Elements,
+    pub(crate) index: usize,
+    pub(crate) body: NodeId,
+    pub(crate) last: Option<NodeId>,
+    /// The fold's traces, if it iterates a stream or a stream map.
+    pub(crate) fold: Option<FoldId>,
+    /// Whether `next` has met the end of the elements.
+    pub(crate) exhausted: bool,
+}
+
+impl Iteration {
+    /// The value that the iterator shows.
+    pub(crate) fn value(&self) -> &Value {
+        const NULL: &Value = &Value::Null;
+        match &self.elements {
+            Elements::Array { items, .. } => items.get(self.index).unwrap_or(NULL),
+            Elements::Data(data) => data.get(self.index).map_or(NULL, |datum| &datum.value),
+        }
+    }
+
+    /// The value with its origin.
+    pub(crate) fn datum(&self) -> Option<Datum> {
+        match &self.elements {
+            Elements::Array { items, tetraplet, provenance } => {
+                let mut lens = alloc::string::String::new();
+                // Writing to a string cannot fail.
+                let _ = write!(lens, ".$.[{}]", self.index);
+                let value = items.get(self.index)?.clone();
+                Some(Datum::new(value, with_lens(tetraplet, &lens), provenance.clone()))
+            }
+            Elements::Data(data) => data.get(self.index).cloned(),
+        }
+    }
+
+    /// The position of the state that put the shown value into the stream.
+    pub(crate) fn position(&self) -> u32 {
+        match &self.elements {
+            Elements::Array { .. } => 0,
+            Elements::Data(data) => data.get(self.index).map_or(0, |datum| datum.position),
+        }
+    }
+}
