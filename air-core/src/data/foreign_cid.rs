@@ -40,7 +40,7 @@ impl fmt::Display for CidMismatch {
             Self::OtherText => f.write_str("the CID is that of another text"),
             Self::UnsupportedCodec(codec) => write!(f, "unsupported CID codec: {codec}"),
             Self::UnsupportedHash(hash) => write!(f, "unsupported multihash code: {hash}"),
-            Self::Malformed => f.write_str("malformed CID"),
+            Self::Malformed => f.write_str("Failed to parse multihash"),
         }
     }
 }

@@ -9,9 +9,9 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use super::SignatureEntry;
 
 /// The byte of the one format of keys and signatures in use.
-const FORMAT_ED25519: u8 = 0;
+pub(super) const FORMAT_ED25519: u8 = 0;
 /// Known, but not allowed.
-const FORMAT_SECP256K1: u8 = 2;
+pub(super) const FORMAT_SECP256K1: u8 = 2;
 /// What stands before the key in a peer id: identity multihash of 36 bytes, protobuf of an Ed25519 key.
 const PEER_ID_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 
@@ -78,16 +78,22 @@ pub enum KeyPairError {
     UnknownFormat,
 }
 
-impl fmt::Display for KeyPairError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("malformed keypair format: ")?;
-        f.write_str(match self {
+impl KeyPairError {
+    /// What is wrong, without saying what with.
+    pub(super) fn cause(self) -> &'static str {
+        match self {
             Self::InvalidLength => {
                 "invalid key data: Failed to decode, invalid length: could not convert slice to array"
             }
             Self::NotAllowed => "signature algorithm Secp256k1 not whitelisted",
             Self::UnknownFormat => "invalid key data: Invalid type prefix",
-        })
+        }
+    }
+}
+
+impl fmt::Display for KeyPairError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "malformed keypair format: {}", self.cause())
     }
 }
 

@@ -16,6 +16,9 @@ use super::{
 };
 use crate::step::Signatures;
 
+#[cfg(test)]
+mod tests;
+
 /// Why data or parameters are refused before anything runs. `Display` gives the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PreparationError {

@@ -8,12 +8,12 @@ use core::fmt;
 
 use hashbrown::HashMap;
 
-use super::key_pair::PublicKey;
+use super::key_pair::{FORMAT_ED25519, FORMAT_SECP256K1, PublicKey};
 use super::limits::MAX_SIGNERS;
 use super::signature::signed_message;
 use super::{
-    CallState, CanonState, Cid, CidStores, ParticleData, SignatureEntry, SignatureStore, State,
-    StoreError, StoreKind, ValueRef,
+    CallState, CanonState, Cid, CidStores, KeyPairError, ParticleData, SignatureEntry,
+    SignatureStore, State, StoreError, StoreKind, ValueRef,
 };
 
 /// Why signatures are refused (code 9), or the trace that they are for (code 8).
@@ -54,7 +54,13 @@ impl fmt::Display for SignatureError {
         match self {
             Self::TooManySigners => write!(f, "more than {MAX_SIGNERS} peers have signed"),
             Self::MalformedKey(key) => {
-                write!(f, "malformed key: {:?}: invalid key", bs58::encode(key).into_string())
+                let cause = match key.first() {
+                    Some(&FORMAT_SECP256K1) => KeyPairError::NotAllowed,
+                    Some(&FORMAT_ED25519) => KeyPairError::InvalidLength,
+                    _ => KeyPairError::UnknownFormat,
+                };
+                let key = bs58::encode(key).into_string();
+                write!(f, "malformed key: {key:?}: {}", cause.cause())
             }
             Self::NoKey(peer_id) => {
                 write!(f, "peer_id doens't match any available public key: {peer_id:?}")
