@@ -75,7 +75,7 @@ fn what_is_written_is_read_then_end_of_file() {
 #[test]
 fn both_ways_at_once_survive_loss_reordering_and_duplicates() {
     for seed in 1..=6 {
-        let faults = Faults { loss: 50, duplicates: 20, reorder: 50, delay: 2_000 };
+        let faults = Faults { loss: 50, duplicates: 20, reorder: 50, delay: 2_000, ..Faults::NONE };
         let (mut network, server, client) = two_stacks(seed, faults);
         let (there, back) = (pattern(60_000), pattern(45_001));
         network.run(async {

@@ -14,6 +14,9 @@ use super::{Failure, Limits, Version, date, reason};
 use crate::limits;
 use crate::time::{Timer, after, until};
 
+/// Bodies up to this length are written together with their head.
+const JOIN_BYTES: usize = 4096;
+
 /// Pieces of a body; an error ends the connection, so that the client sees that the body is not whole.
 pub type BodyStream = Pin<Box<dyn futures_util::Stream<Item = Result<Vec<u8>, Failure>>>>;
 
@@ -199,11 +202,16 @@ impl Response {
         let bodiless = how.head_only || !self.may_have_body();
         let mut sink = Sink { stream, timer, limits };
         match self.body {
-            Body::Bytes(bytes) => {
-                if !bodiless {
-                    out.extend_from_slice(&bytes);
-                }
+            Body::Bytes(bytes) if bodiless || bytes.is_empty() => {
                 sink.put(&out).await && sink.flush().await
+            }
+            // A short body leaves in the segment of the head; a long one is not copied for that.
+            Body::Bytes(bytes) if bytes.len() <= JOIN_BYTES => {
+                out.extend_from_slice(&bytes);
+                sink.put(&out).await && sink.flush().await
+            }
+            Body::Bytes(bytes) => {
+                sink.put(&out).await && sink.put(&bytes).await && sink.flush().await
             }
             Body::Stream(..) if bodiless => sink.put(&out).await && sink.flush().await,
             Body::Stream(pieces, length) => {

@@ -67,6 +67,11 @@ impl GateState {
         }
     }
 
+    /// True when frames wait to be sent.
+    pub(super) fn has_queued(&self) -> bool {
+        !self.queued.borrow().is_empty()
+    }
+
     fn received(&self, frame: &[u8]) -> bool {
         self.frames_received.set(self.frames_received.get() + 1);
         self.bytes_received.set(self.bytes_received.get() + frame.len() as u64);

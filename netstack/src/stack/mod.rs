@@ -178,7 +178,10 @@ impl Inner {
         let sockets_at = self.interface.poll_at(now, &self.sockets);
         let closing_at = self.closing.iter().map(|closing| closing.deadline).min();
         let solicitation_at = self.solicitation.deadline();
-        let at = [sockets_at, closing_at, solicitation_at].into_iter().flatten().min()?;
+        // Frames are left in the queue only when the device is full.
+        let queued_at = self.gate.has_queued().then(|| after(now, limits::STALL_BACKOFF));
+        let at =
+            [sockets_at, closing_at, solicitation_at, queued_at].into_iter().flatten().min()?;
         // Whoever asks to be called at once and gets nowhere must not make the caller spin.
         Some(if at <= now && !progress { after(now, limits::STALL_BACKOFF) } else { at })
     }

@@ -3,7 +3,11 @@
 //! Time moves only when nothing else can: a test of ten minutes takes milliseconds, and the same seed
 //! gives the same run.
 #![allow(dead_code, reason = "each test binary uses its part")]
-#![allow(clippy::panic, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test may fail by panicking, and its numbers are small"
+)]
 
 pub mod http;
 
@@ -23,7 +27,7 @@ use netstack::{
     Addressing, EthernetAddress, IpAddress, IpCidr, Ipv4Address, Stack, StackConfig,
     StaticAddressing, Timer,
 };
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 
 /// Ethernet frame size of the simulated devices.
 pub const FRAME_BYTES: usize = 1514;
@@ -116,12 +120,19 @@ pub struct Faults {
     pub duplicates: u32,
     /// Frames held back so that later ones overtake them, per thousand.
     pub reorder: u32,
+    /// Frames with some bytes changed, per thousand.
+    pub corrupt: u32,
     /// Delay of every frame in microseconds.
     pub delay: i64,
 }
 
 impl Faults {
-    pub const NONE: Self = Self { loss: 0, duplicates: 0, reorder: 0, delay: 100 };
+    pub const NONE: Self = Self { loss: 0, duplicates: 0, reorder: 0, corrupt: 0, delay: 100 };
+}
+
+thread_local! {
+    /// Whether devices say that they check checksums, which they do not: lets corrupt frames in.
+    pub static UNCHECKED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// An Ethernet segment: what one port sends, all others get.
@@ -145,6 +156,24 @@ impl Segment {
         (self.random >> 20) % 1000 < u64::from(per_thousand)
     }
 
+    /// Changes one to four bytes, or the length; addresses of the Ethernet header stay.
+    fn corrupt(&mut self, frame: &mut Vec<u8>) {
+        for _ in 0..=self.random % 4 {
+            self.roll(0);
+            let at = 12 + (self.random >> 8) as usize % (frame.len() - 12);
+            frame[at] = match self.random % 4 {
+                0 => (self.random >> 40) as u8,
+                1 => frame[at] ^ (1 << ((self.random >> 40) % 8)),
+                2 => 0xff,
+                _ => 0,
+            };
+        }
+        if self.roll(100) {
+            let length = 14 + (self.random >> 8) as usize % (frame.len() - 13);
+            frame.truncate(length);
+        }
+    }
+
     fn send(&mut self, now: i64, from: usize, frame: &[u8]) {
         self.sent[from] += 1;
         for to in (0..self.arrived.len()).filter(|to| *to != from) {
@@ -155,7 +184,11 @@ impl Segment {
             for _ in 0..copies {
                 let late = if self.roll(self.faults.reorder) { self.faults.delay * 3 } else { 0 };
                 let at = now + self.faults.delay + late;
-                self.in_flight.insert((at, self.next_id), (to, frame.to_vec()));
+                let mut frame = frame.to_vec();
+                if self.roll(self.faults.corrupt) {
+                    self.corrupt(&mut frame);
+                }
+                self.in_flight.insert((at, self.next_id), (to, frame));
                 self.next_id += 1;
             }
         }
@@ -194,6 +227,9 @@ impl Port {
 
 pub fn capabilities() -> DeviceCapabilities {
     let mut capabilities = DeviceCapabilities::default();
+    if UNCHECKED.get() {
+        capabilities.checksum = ChecksumCapabilities::ignored();
+    }
     capabilities.medium = Medium::Ethernet;
     capabilities.max_transmission_unit = FRAME_BYTES;
     capabilities
@@ -387,7 +423,6 @@ pub fn run_alone<R>(clock: &Clock, main: impl Future<Output = R>) -> R {
 
 /// An Ethernet frame with a TCP connection request between two hosts of `10.0.0.0/24`.
 pub fn syn(from: u8, from_port: u16, to: u8, to_port: u16) -> Vec<u8> {
-    use smoltcp::phy::ChecksumCapabilities;
     use smoltcp::wire::{
         EthernetFrame, EthernetProtocol, EthernetRepr, IpProtocol, Ipv4Packet, Ipv4Repr,
         TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
