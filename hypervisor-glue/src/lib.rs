@@ -4,6 +4,8 @@
 //! - [`cpu`]: registers, ports, descriptor tables, what CPUID offers.
 //! - [`memory`]: physical memory map, page tables, heap, the C memory functions.
 //! - [`trap`]: exceptions that end in a report, interrupts that wake the idle loop.
+//! - [`clock`], [`apic`]: time, interrupts and the idle CPU.
+//! - [`acpi`], [`pci`], [`virtio`]: what is in the machine, and drivers for it; bounds in [`limits`].
 //! - [`serial`], [`logger`], [`power`]: the console, the log on it, and the ways out.
 //!
 //! One core runs one cooperative thread of control; interrupts are enabled only while it idles
@@ -15,10 +17,17 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod acpi;
+pub mod apic;
 pub mod boot;
+pub mod clock;
 pub mod cpu;
+pub mod limits;
 pub mod logger;
 pub mod memory;
+pub mod mmio;
+pub mod pci;
 pub mod power;
 pub mod serial;
 pub mod trap;
+pub mod virtio;

@@ -1,0 +1,284 @@
+//! The tables of QEMU's machines, whole and damaged.
+//!
+//! `testdata` holds what QEMU 7.2 gives to `-M q35` and to `-M microvm` with a virtio-net-device and a virtio-rng-device.
+
+use super::tables::HEADER_BYTES;
+use super::*;
+use crate::limits::{ACPI_TABLE_BYTES, ACPI_TABLES, VIRTIO_MMIO_BYTES, VIRTIO_MMIO_DEVICES};
+use alloc::vec;
+use proptest::prelude::*;
+
+const RSDP: u64 = 0xf_3490;
+const BASE: u64 = 0x10_0000;
+
+/// Some stretches of memory.
+#[derive(Clone, Default)]
+struct FakeFirmware(Vec<(u64, Vec<u8>)>);
+
+impl Firmware for FakeFirmware {
+    fn read(&self, address: u64, bytes: usize) -> Option<Vec<u8>> {
+        self.0.iter().find_map(|(start, memory)| {
+            let offset = usize::try_from(address.checked_sub(*start)?).ok()?;
+            memory.get(offset..offset.checked_add(bytes)?).map(<[u8]>::to_vec)
+        })
+    }
+}
+
+fn seal(table: &mut [u8], place: usize) {
+    table[place] = 0;
+    table[place] = table.iter().fold(0_u8, |sum, byte| sum.wrapping_sub(*byte));
+}
+
+/// A header and `body`, with the right length and checksum.
+fn table(signature: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    let mut table = vec![0; HEADER_BYTES];
+    table[..4].copy_from_slice(signature);
+    table.extend(body);
+    let bytes = u32::try_from(table.len()).unwrap();
+    table[4..8].copy_from_slice(&bytes.to_le_bytes());
+    seal(&mut table, 9);
+    table
+}
+
+/// A machine with these tables, by an XSDT, whose RSDP is in the BIOS area. Tables are a MiB and more apart.
+fn machine(tables: &[Vec<u8>]) -> FakeFirmware {
+    let mut firmware = FakeFirmware::default();
+    let mut addresses = Vec::new();
+    for (index, table) in tables.iter().enumerate() {
+        let address = BASE + 0x20_0000 * (index as u64 + 1);
+        addresses.extend(address.to_le_bytes());
+        firmware.0.push((address, table.clone()));
+    }
+    firmware.0.push((BASE, self::table(b"XSDT", &addresses)));
+    let mut rsdp = b"RSD PTR \0BOCHS \x02\0\0\0\0\x24\0\0\0".to_vec();
+    rsdp.extend(BASE.to_le_bytes());
+    rsdp.extend([0; 4]);
+    seal(&mut rsdp[..20], 8);
+    seal(&mut rsdp, 32);
+    let mut area = vec![0; 0x2_0000];
+    let at = usize::try_from(RSDP - 0xe_0000).unwrap();
+    area[at..at + 36].copy_from_slice(&rsdp);
+    firmware.0.push((0xe_0000, area));
+    firmware
+}
+
+/// A table of QEMU, whose FADT then names `dsdt` instead of the original's address.
+fn with_dsdt(fadt: &[u8], machine_tables: &[Vec<u8>]) -> FakeFirmware {
+    let dsdt = BASE + 0x20_0000 * machine_tables.len() as u64;
+    let mut fadt = fadt.to_vec();
+    fadt[40..44].copy_from_slice(&u32::try_from(dsdt).unwrap().to_le_bytes());
+    if let Some(long) = fadt.get_mut(140..148) {
+        long.fill(0);
+    }
+    seal(&mut fadt, 9);
+    let mut tables = machine_tables.to_vec();
+    tables.push(fadt);
+    let last = tables.len() - 2;
+    let mut firmware = machine(&tables);
+    // The DSDT is not named by the XSDT, only by the FADT.
+    let dsdt_table = tables[last].clone();
+    firmware.0.retain(|(address, _)| *address != dsdt);
+    firmware.0.push((dsdt, dsdt_table));
+    firmware
+}
+
+fn microvm() -> FakeFirmware {
+    with_dsdt(
+        include_bytes!("testdata/microvm-facp.bin"),
+        &[
+            include_bytes!("testdata/microvm-apic.bin").to_vec(),
+            include_bytes!("testdata/microvm-dsdt.bin").to_vec(),
+        ],
+    )
+}
+
+fn q35() -> FakeFirmware {
+    with_dsdt(
+        include_bytes!("testdata/q35-facp.bin"),
+        &[
+            include_bytes!("testdata/q35-apic.bin").to_vec(),
+            include_bytes!("testdata/q35-mcfg.bin").to_vec(),
+            include_bytes!("testdata/q35-dsdt.bin").to_vec(),
+        ],
+    )
+}
+
+#[test]
+fn microvm_tells_two_io_apics_its_devices_and_its_power_registers() {
+    for rsdp in [None, Some(RSDP)] {
+        let acpi = Acpi::read(&microvm(), rsdp).unwrap();
+        assert_eq!(
+            acpi.interrupts.io_apics,
+            [
+                IoApic { base: 0xfec0_0000, first_interrupt: 0 },
+                IoApic { base: 0xfec1_0000, first_interrupt: 24 }
+            ]
+        );
+        assert_eq!(acpi.interrupts.local_apic, Some(0xfee0_0000));
+        assert_eq!(
+            acpi.virtio_mmio,
+            [
+                MmioDevice { base: 0xfeb0_2e00, bytes: 512, interrupt: 47 },
+                MmioDevice { base: 0xfeb0_2c00, bytes: 512, interrupt: 46 },
+            ]
+        );
+        assert_eq!(
+            acpi.power,
+            Power {
+                sleep: Some(SleepControl::Reduced(Register::Memory(0xfea0_0200))),
+                sleep_types: Some([5, 0]),
+                reset: Some((Register::Memory(0xfea0_0202), 0x42)),
+            }
+        );
+        assert_eq!(acpi.ecam, None);
+    }
+}
+
+#[test]
+fn q35_tells_ecam_overrides_and_its_power_ports() {
+    let acpi = Acpi::read(&q35(), None).unwrap();
+    let ecam = EcamRegion { base: 0xb000_0000, first_bus: 0, last_bus: 255 };
+    assert_eq!(acpi.ecam, Some(ecam));
+    assert_eq!(ecam.bytes(), 256 << 20);
+    assert_eq!(acpi.interrupts.isa(0), (2, false));
+    assert_eq!(acpi.interrupts.isa(4), (4, false));
+    assert_eq!(
+        acpi.power,
+        Power {
+            sleep: Some(SleepControl::Pm1 { a: 0x604, b: None }),
+            sleep_types: Some([0, 0]),
+            reset: Some((Register::Port(0xcf9), 0x0f)),
+        }
+    );
+    assert!(acpi.virtio_mmio.is_empty());
+}
+
+#[test]
+fn a_machine_without_a_sound_root_has_no_acpi() {
+    assert_eq!(Acpi::read(&FakeFirmware::default(), None), Err(TableError::NoRoot));
+    assert_eq!(Acpi::read(&FakeFirmware::default(), Some(RSDP)), Err(TableError::Unreadable));
+    assert_eq!(Acpi::read(&microvm(), Some(RSDP + 16)), Err(TableError::NoRoot));
+    let mut broken = microvm();
+    let area = broken.0.iter_mut().find(|(address, _)| *address == 0xe_0000).unwrap();
+    area.1[usize::try_from(RSDP - 0xe_0000).unwrap() + 10] ^= 1;
+    assert_eq!(Acpi::read(&broken, Some(RSDP)), Err(TableError::Checksum));
+    assert_eq!(Acpi::read(&broken, None), Err(TableError::NoRoot));
+}
+
+#[test]
+fn a_broken_table_is_passed_over() {
+    let mut firmware = q35();
+    let mcfg = firmware.0.iter_mut().find(|(_, table)| table.starts_with(b"MCFG")).unwrap();
+    mcfg.1[50] ^= 0x10;
+    let acpi = Acpi::read(&firmware, None).unwrap();
+    assert_eq!(acpi.ecam, None);
+    assert_eq!(acpi.interrupts.io_apics.len(), 1);
+}
+
+#[test]
+fn the_largest_table_is_read_and_a_larger_one_is_not() {
+    for (bytes, expected) in
+        [(ACPI_TABLE_BYTES, Ok(())), (ACPI_TABLE_BYTES + 1, Err(TableError::Length))]
+    {
+        let firmware = machine(&[table(b"APIC", &vec![0; bytes - HEADER_BYTES])]);
+        assert_eq!(tables::table(&firmware, BASE + 0x20_0000).map(|_| ()), expected);
+    }
+    let mut short = table(b"APIC", &[]);
+    short[4] = 35;
+    assert_eq!(tables::table(&FakeFirmware(vec![(1, short)]), 1), Err(TableError::Length));
+}
+
+#[test]
+fn no_more_tables_than_the_limit_are_followed() {
+    for (count, followed) in [(ACPI_TABLES, ACPI_TABLES), (ACPI_TABLES + 1, ACPI_TABLES)] {
+        let firmware = machine(&vec![table(b"OEM1", &[]); count]);
+        assert_eq!(tables::list(&firmware, None).unwrap().len(), followed);
+    }
+}
+
+/// A device as QEMU's tables write it.
+fn aml_device(base: u32, bytes: u32, interrupt: u32) -> Vec<u8> {
+    let mut aml = b"\x5b\x82\x42\x04VR00\x08_HID\x0dLNRO0005\0\x08_CRS\x11\x1a\x0a\x17".to_vec();
+    aml.extend(b"\x86\x09\x00\x01");
+    aml.extend(base.to_le_bytes());
+    aml.extend(bytes.to_le_bytes());
+    aml.extend(b"\x89\x06\x00\x01\x01");
+    aml.extend(interrupt.to_le_bytes());
+    aml.extend(b"\x79\x00");
+    aml
+}
+
+#[test]
+fn devices_are_taken_up_to_the_limit_and_only_with_sane_registers() {
+    let mut aml = Vec::new();
+    for index in 0..u32::try_from(VIRTIO_MMIO_DEVICES).unwrap() + 1 {
+        aml.extend(aml_device(0xfeb0_0000 + index * 512, 512, index));
+    }
+    let mut found = Vec::new();
+    aml::virtio_mmio(&aml, &mut found);
+    assert_eq!(found.len(), VIRTIO_MMIO_DEVICES);
+    let one = |base, bytes| {
+        let mut found = Vec::new();
+        aml::virtio_mmio(&aml_device(base, bytes, 5), &mut found);
+        found.len()
+    };
+    let largest = u32::try_from(VIRTIO_MMIO_BYTES).unwrap();
+    assert_eq!((one(1, largest), one(1, largest + 1), one(0, 512), one(1, 0)), (1, 0, 0, 0));
+}
+
+#[test]
+fn a_device_does_not_take_the_resources_of_the_next() {
+    let mut aml = b"\x08_HID\x0dLNRO0005\0".to_vec();
+    aml.extend(aml_device(0xfeb0_0000, 512, 7));
+    let mut found = Vec::new();
+    aml::virtio_mmio(&aml, &mut found);
+    assert_eq!(found, [MmioDevice { base: 0xfeb0_0000, bytes: 512, interrupt: 7 }]);
+}
+
+#[test]
+fn sleep_types_are_small_constants() {
+    assert_eq!(aml::sleep_types(b"\x08_S5_\x12\x08\x04\x0a\x05\x0a\x06\0\0"), Some([5, 6]));
+    assert_eq!(aml::sleep_types(b"\x08_S5_\x12\x06\x04\x01\x01\0\0"), Some([1, 1]));
+    assert_eq!(aml::sleep_types(b"\x08_S5_\x12\x08\x04\x0a\x08\x0a\x06\0\0"), None);
+    assert_eq!(aml::sleep_types(b"\x08_S5_\x12\x08\x04\x0c\x05"), None);
+    assert_eq!(aml::sleep_types(b"_S5_\x12\x08\x04\x0a\x05"), None);
+}
+
+proptest! {
+    /// Any change of any byte, checksums repaired or not, and any cut: an answer, no panic, bounded lists.
+    #[test]
+    fn damaged_tables_are_survived(
+        q35_machine in any::<bool>(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        cut in any::<prop::sample::Index>(),
+        repair in any::<bool>(),
+    ) {
+        let mut firmware = if q35_machine { q35() } else { microvm() };
+        let stretches = firmware.0.len() - 1;
+        for (stretch, byte, value) in damage {
+            let memory = &mut firmware.0[stretch.index(stretches)].1;
+            let at = byte.index(memory.len());
+            memory[at] = value;
+            if repair {
+                seal(memory, 9);
+            }
+        }
+        let memory = &mut firmware.0[cut.index(stretches)].1;
+        memory.truncate(cut.index(memory.len()) + 1);
+        if let Ok(acpi) = Acpi::read(&firmware, None) {
+            prop_assert!(acpi.virtio_mmio.len() <= VIRTIO_MMIO_DEVICES);
+        }
+    }
+
+    #[test]
+    fn garbage_behind_the_patterns_is_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut found = Vec::new();
+        aml::virtio_mmio(&[b"\x08_HID\x0dLNRO0005".as_slice(), &bytes].concat(), &mut found);
+        aml::virtio_mmio(&[b"\x08_HID\x0dLNRO0005\x08_CRS\x11".as_slice(), &bytes].concat(), &mut found);
+        let _ = aml::sleep_types(&[b"\x08_S5_\x12".as_slice(), &bytes].concat());
+        let _ = madt::parse(&bytes);
+        let _ = mcfg::parse(&bytes);
+        let _ = (fadt::power(&bytes), fadt::dsdt(&bytes));
+        prop_assert!(found.len() <= 2);
+    }
+}

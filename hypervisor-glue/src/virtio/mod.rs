@@ -1,0 +1,20 @@
+//! virtio devices: how they are found, how they are reached, and drivers for those that we use.
+//!
+//! Queues are those of the crate `virtio-drivers`; its network and entropy drivers are not used, because they trust the
+//! device (see [`net`] and [`rng`]), nor is its PCI transport (see [`pci`]).
+
+mod discovery;
+mod hal;
+mod init;
+mod mmio;
+pub mod net;
+mod pci;
+#[cfg(test)]
+mod testing;
+mod transport;
+
+pub use discovery::{Found, Place, discover};
+pub use init::InitError;
+pub use net::{Interrupt, VirtioNet};
+pub use transport::MachineTransport;
+pub use virtio_drivers::transport::DeviceType;

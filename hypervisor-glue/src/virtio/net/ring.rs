@@ -1,0 +1,205 @@
+//! One direction of a network device: its queue and the frame buffers that go through it.
+//!
+//! The device is not trusted: a token that names no buffer in flight, or a length beyond the buffer, is a [`Fault`], after
+//! which the ring is not used any more. Buffers and queue live as long as the machine, so that a broken device never
+//! writes to memory that has become something else.
+
+use super::super::hal::MachineHal;
+use crate::limits::{NET_BUFFER_BYTES, NET_QUEUE_SIZE};
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ptr::NonNull;
+use core::sync::atomic::{Ordering, fence};
+use virtio_drivers::queue::VirtQueue;
+use virtio_drivers::transport::Transport;
+
+/// A frame buffer with its virtio-net header.
+#[derive(Clone)]
+#[repr(C, align(64))]
+struct Buffer([u8; NET_BUFFER_BYTES]);
+
+/// Which way frames go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the device to us: queue 0.
+    Receive,
+    /// From us to the device: queue 1.
+    Transmit,
+}
+
+/// What the device did that no sane device does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It gave back a buffer that it did not have.
+    Token(u16),
+    /// It claims to have written more than the buffer holds.
+    Length(u32),
+    /// The queue refused an operation that our own bookkeeping allows.
+    Queue(virtio_drivers::Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Token(token) => write!(f, "gave back buffer {token}, which it did not have"),
+            Fault::Length(length) => write!(f, "claims {length} bytes in a smaller buffer"),
+            Fault::Queue(error) => write!(f, "queue out of step: {error}"),
+        }
+    }
+}
+
+/// Number of a buffer in its ring, given out by [`Ring::take`]: the driver has that buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Slot(usize);
+
+/// A buffer that the device has.
+#[derive(Clone, Copy)]
+struct InFlight {
+    buffer: usize,
+    bytes: usize,
+}
+
+/// A queue of [`NET_QUEUE_SIZE`] frames.
+pub struct Ring {
+    queue: VirtQueue<MachineHal, NET_QUEUE_SIZE>,
+    direction: Direction,
+    buffers: NonNull<Buffer>,
+    /// By token.
+    in_flight: [Option<InFlight>; NET_QUEUE_SIZE],
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring").field("direction", &self.direction).finish_non_exhaustive()
+    }
+}
+
+impl Ring {
+    /// Makes the ring and all its slots, which are the driver's at first.
+    ///
+    /// # Errors
+    ///
+    /// The queue's, if the device has no such queue or there is no memory.
+    pub fn new(
+        transport: &mut impl Transport,
+        direction: Direction,
+    ) -> virtio_drivers::Result<(Ring, Vec<Slot>)> {
+        let queue = VirtQueue::new(transport, direction as u16, false, false)?;
+        let buffers = vec![Buffer([0; NET_BUFFER_BYTES]); NET_QUEUE_SIZE].into_boxed_slice();
+        let buffers = NonNull::from(Box::leak(buffers)).cast::<Buffer>();
+        let ring = Ring { queue, direction, buffers, in_flight: [None; NET_QUEUE_SIZE] };
+        Ok((ring, (0..NET_QUEUE_SIZE).map(Slot).collect()))
+    }
+
+    /// The bytes of a slot.
+    pub fn bytes(&mut self, slot: &Slot) -> &mut [u8; NET_BUFFER_BYTES] {
+        // SAFETY: a slot's number is below NET_QUEUE_SIZE, and the buffers are an array of that many.
+        let mut buffer = unsafe { self.buffers.add(slot.0) };
+        // SAFETY: whoever has the slot has the buffer: the device gave it back or never had it; `&mut self` keeps
+        // others from it.
+        unsafe { &mut buffer.as_mut().0 }
+    }
+
+    /// Gives `bytes` bytes of a slot's buffer to the device and notifies it if it wants that.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] if the queue is out of step.
+    pub fn give(
+        &mut self,
+        transport: &mut impl Transport,
+        slot: Slot,
+        bytes: usize,
+    ) -> Result<(), Fault> {
+        self.post(slot, bytes)?;
+        self.notify(transport);
+        Ok(())
+    }
+
+    /// Gives `bytes` bytes of a slot's buffer to the device, which learns of it at the next notification.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] if the queue is out of step.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "whoever gives a buffer away has its slot no more"
+    )]
+    pub fn post(&mut self, slot: Slot, bytes: usize) -> Result<(), Fault> {
+        let bytes = bytes.min(NET_BUFFER_BYTES);
+        let mut buffer = NonNull::from(self.bytes(&slot));
+        let token = match self.direction {
+            Direction::Receive => {
+                // SAFETY: the slot is used up, so nobody touches the buffer until `take` gives it out again.
+                let buffer = unsafe { &mut buffer.as_mut()[..bytes] };
+                // SAFETY: as above; the buffers are never freed.
+                unsafe { self.queue.add(&[], &mut [buffer]) }
+            }
+            Direction::Transmit => {
+                // SAFETY: the slot is used up, so nobody touches the buffer until `take` gives it out again.
+                let buffer = unsafe { &buffer.as_ref()[..bytes] };
+                // SAFETY: as above; the buffers are never freed.
+                unsafe { self.queue.add(&[buffer], &mut []) }
+            }
+        }
+        .map_err(Fault::Queue)?;
+        let entry = self.in_flight.get_mut(usize::from(token)).ok_or(Fault::Token(token))?;
+        *entry = Some(InFlight { buffer: slot.0, bytes });
+        Ok(())
+    }
+
+    /// Notifies the device of what was posted, if it wants that.
+    pub fn notify(&self, transport: &mut impl Transport) {
+        // The device looks at the available index after it asks to be notified, we the other way round: without a
+        // full fence between our store and load both could miss the other's.
+        fence(Ordering::SeqCst);
+        if self.queue.should_notify() {
+            transport.notify(self.direction as u16);
+        }
+    }
+
+    /// Takes back the next buffer that the device is done with, and how many bytes it wrote; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] if what the device says cannot be.
+    pub fn take(&mut self) -> Result<Option<(Slot, usize)>, Fault> {
+        let Some(token) = self.queue.peek_used() else { return Ok(None) };
+        let entry = self.in_flight.get_mut(usize::from(token)).ok_or(Fault::Token(token))?;
+        let InFlight { buffer, bytes } = entry.take().ok_or(Fault::Token(token))?;
+        let slot = Slot(buffer);
+        let mut memory = NonNull::from(self.bytes(&slot));
+        let written = match self.direction {
+            Direction::Receive => {
+                // SAFETY: the device gave the buffer back, and its slot is not given out yet.
+                let memory = unsafe { &mut memory.as_mut()[..bytes] };
+                // SAFETY: this is the buffer that was added under this token.
+                unsafe { self.queue.pop_used(token, &[], &mut [memory]) }
+            }
+            Direction::Transmit => {
+                // SAFETY: the device gave the buffer back, and its slot is not given out yet.
+                let memory = unsafe { &memory.as_ref()[..bytes] };
+                // SAFETY: this is the buffer that was added under this token.
+                unsafe { self.queue.pop_used(token, &[memory], &mut []) }
+            }
+        }
+        .map_err(Fault::Queue)?;
+        let length = usize::try_from(written).map_err(|_| Fault::Length(written))?;
+        if self.direction == Direction::Receive && length > bytes {
+            return Err(Fault::Length(written));
+        }
+        Ok(Some((slot, length)))
+    }
+
+    /// Whether [`Ring::take`] would give something.
+    pub fn has_finished(&self) -> bool {
+        self.queue.can_pop()
+    }
+
+    /// Asks the device for an interrupt when it finishes a buffer, or for quiet. Advice only: it may interrupt anyway.
+    pub fn set_interrupts(&mut self, wanted: bool) {
+        self.queue.set_dev_notify(wanted);
+    }
+}
