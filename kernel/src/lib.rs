@@ -11,6 +11,10 @@
 //! | [`config`] | the configuration: its form, its bytes, its checks |
 //! | [`identity`] | the node's key and peer id |
 //! | [`service`] | what scripts can call on this node |
+//! | [`particle`] | the actor that runs one particle |
+//! | [`node`] | scripts in, answers out, over HTTP |
+//! | [`metrics`] | what is counted, as Prometheus text |
+//! | [`run`] | a node on a network |
 //! | [`limits`] | every bound |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -24,4 +28,8 @@ pub mod executor;
 pub mod identity;
 pub mod limits;
 pub mod machine;
+pub mod metrics;
+pub mod node;
+pub mod particle;
+pub mod run;
 pub mod service;

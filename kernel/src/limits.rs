@@ -34,3 +34,54 @@ pub const MAX_CALL_RESULT_BYTES: usize = 1 << 20;
 pub const MAX_BASE58_BYTES: usize = 4 << 10;
 /// Foreign text that an error message repeats.
 pub const MAX_EXCERPT_BYTES: usize = 1 << 10;
+/// Bytes of arguments from which on a call yields to other tasks before it runs.
+pub const LIGHT_CALL_BYTES: usize = 512;
+/// Calls of one step that run without a yield.
+pub const MAX_CALLS_IN_A_ROW: usize = 64;
+
+/// Fuel that the interpreter burns between two yields.
+pub const FUEL_PER_SLICE: u64 = 2_000;
+/// Fuel of all steps of one particle, in whole slices.
+pub const MAX_FUEL_PER_PARTICLE: u64 = 50_000_000;
+/// Steps of one particle.
+pub const MAX_STEPS_PER_PARTICLE: u32 = 4_096;
+/// Answers of services to one particle.
+pub const MAX_RESULT_BYTES_PER_PARTICLE: usize = 8 << 20;
+/// Calls of one particle that wait for something at once.
+pub const MAX_CALLS_WAITING: usize = 1024;
+/// Unreachable peers that a report names.
+pub const MAX_UNREACHABLE_NAMED: usize = 8;
+/// Mails that wait for one particle.
+pub const MAX_MAIL: usize = 32;
+/// Bytes of the mails that wait for one particle.
+pub const MAX_MAIL_BYTES: usize = 8 << 20;
+
+/// Parsed scripts that are kept.
+pub const MAX_CACHED_SCRIPTS: usize = 64;
+/// Texts of the parsed scripts that are kept, together.
+pub const MAX_CACHED_SCRIPT_BYTES: usize = 1 << 20;
+
+/// Parameters in the query of a request.
+pub const MAX_QUERY_PARAMETERS: usize = 64;
+/// One name or value in the query of a request, as it stands there.
+pub const MAX_QUERY_VALUE_BYTES: usize = 4 << 10;
+
+/// One step of the interpreter may add a part of the heap: one in so many.
+pub const STEP_MEMORY_PART: u64 = 4;
+/// The least that a step may add, however small the heap; as the interpreter estimates it.
+pub const MIN_STEP_MEMORY_BYTES: usize = 512 << 10;
+/// The most that a step may add, however large the heap.
+pub const MAX_STEP_MEMORY_BYTES: usize = 64 << 20;
+/// Use of the heap above which particles are refused, and running ones ended at their next slice.
+pub const MAX_HEAP_USE_PERCENT: u64 = 85;
+/// States that the trace of one particle may have.
+pub const MAX_TRACE_STATES: usize = 1 << 18;
+
+/// Seconds after which a client that was refused may try again.
+pub const RETRY_AFTER_SECONDS: &str = "1";
+/// Connections that wait to be accepted.
+pub const LISTEN_BACKLOG: usize = 32;
+/// How often the announcement looks for an IPv4 address after one of IPv6 is there.
+pub const ANNOUNCE_LOOKS: u32 = 100;
+/// Time between two such looks.
+pub const ANNOUNCE_INTERVAL_MS: u64 = 50;

@@ -8,11 +8,13 @@
 //! outside handle frees nothing: whoever wants it back calls [`Executor::shut_down`].
 
 mod main_loop;
+mod network_timer;
 mod slot;
 mod timer;
 mod wake;
 
 pub use main_loop::drive;
+pub use network_timer::{from_network, to_network};
 pub use slot::Slot;
 pub use timer::{Elapsed, Sleep};
 

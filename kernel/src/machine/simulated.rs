@@ -24,14 +24,19 @@ struct State {
     now: Cell<Instant>,
     random: Cell<u64>,
     halts: Cell<u64>,
+    heap: Cell<HeapUse>,
 }
 
 impl Simulated {
     /// A machine at its entry whose randomness is determined by `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let state =
-            State { now: Cell::new(Instant::ZERO), random: Cell::new(seed), halts: Cell::new(0) };
+        let state = State {
+            now: Cell::new(Instant::ZERO),
+            random: Cell::new(seed),
+            halts: Cell::new(0),
+            heap: Cell::new(HeapUse { total: 256 << 20, used: 1 << 20, peak: 2 << 20 }),
+        };
         Self { inner: Rc::new(state) }
     }
 
@@ -44,6 +49,11 @@ impl Simulated {
     pub fn sleep_until(&self, moment: Instant) {
         self.inner.halts.set(self.inner.halts.get().saturating_add(1));
         self.inner.now.set(self.inner.now.get().max(moment));
+    }
+
+    /// Sets what [`Machine::heap`] tells from now on.
+    pub fn set_heap(&self, heap: HeapUse) {
+        self.inner.heap.set(heap);
     }
 
     fn next_random(&self) -> u64 {
@@ -72,7 +82,7 @@ impl Machine for Simulated {
     }
 
     fn heap(&self) -> HeapUse {
-        HeapUse { total: 16 << 20, used: 1 << 20, peak: 2 << 20 }
+        self.inner.heap.get()
     }
 
     fn boot_phases(&self) -> Vec<BootPhase> {

@@ -42,9 +42,9 @@ pub use failure::Failure;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::sync::Arc;
 
+use air_core::CallResult;
 use air_core::value::Value;
 use futures_util::future::LocalBoxFuture;
 
@@ -55,21 +55,12 @@ use crate::machine::Machine;
 /// What a built-in gives: a value, nothing, or an error.
 type Outcome = Result<Option<Value>, Failure>;
 
-/// The answer to a call, as the interpreter takes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// 0 if `result` is the value, else `result` is a JSON string with the error.
-    pub ret_code: i32,
-    /// JSON text.
-    pub result: String,
-}
-
 /// A call that was started.
 pub enum Started {
     /// It was answered at once.
-    Done(Reply),
+    Done(CallResult),
     /// It waits for something.
-    Waiting(LocalBoxFuture<'static, Reply>),
+    Waiting(LocalBoxFuture<'static, CallResult>),
 }
 
 /// What a service may know of the particle that calls it.
@@ -109,16 +100,16 @@ impl Services {
                 "call has {} arguments, more than the limit of {MAX_CALL_ARGUMENTS}",
                 arguments.len()
             );
-            return Started::Done(Reply::from(Err(Failure::Message(message))));
+            return Started::Done(reply(Err(Failure::Message(message))));
         }
         if (service, function) == ("peer", "timeout") {
             return match peer::timeout(&self.executor, arguments) {
-                Ok(waiting) => Started::Waiting(Box::pin(async { Reply::from(waiting.await) })),
-                Err(failure) => Started::Done(Reply::from(Err(failure))),
+                Ok(waiting) => Started::Waiting(Box::pin(async { reply(waiting.await) })),
+                Err(failure) => Started::Done(reply(Err(failure))),
             };
         }
         let outcome = self.call_at_once(caller, service, function, arguments);
-        Started::Done(Reply::from(outcome.unwrap_or_else(|| {
+        Started::Done(reply(outcome.unwrap_or_else(|| {
             Err(Failure::Message(format!(
                 "Service with id '{service}' not found (function {function})"
             )))
@@ -147,20 +138,17 @@ impl Services {
     }
 }
 
-impl From<Outcome> for Reply {
-    fn from(outcome: Outcome) -> Self {
-        let failure = match outcome {
-            Ok(None) => return Self { ret_code: 0, result: "\"\"".into() },
-            Ok(Some(value)) => match write_json(&value, MAX_CALL_RESULT_BYTES) {
-                Ok(result) => return Self { ret_code: 0, result },
-                Err(TooLong) => Failure::Message(format!(
-                    "the result is longer than the limit of {MAX_CALL_RESULT_BYTES} bytes"
-                )),
-            },
-            Err(failure) => failure,
-        };
-        Self { ret_code: 1, result: failure.to_json() }
-    }
+/// The answer as the interpreter takes it.
+fn reply(outcome: Outcome) -> CallResult {
+    let failure = match outcome {
+        Ok(None) => return CallResult { ret_code: 0, result: "\"\"".into() },
+        Ok(Some(value)) => match write_json(&value, MAX_CALL_RESULT_BYTES) {
+            Ok(result) => return CallResult { ret_code: 0, result },
+            Err(too_long) => debug::too_long(too_long),
+        },
+        Err(failure) => failure,
+    };
+    CallResult { ret_code: 1, result: failure.to_json() }
 }
 
 impl core::fmt::Debug for Services {
@@ -178,7 +166,7 @@ impl core::fmt::Debug for Caller {
 impl core::fmt::Debug for Started {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Done(reply) => f.debug_tuple("Done").field(reply).finish(),
+            Self::Done(result) => f.debug_tuple("Done").field(result).finish(),
             Self::Waiting(_) => f.write_str("Waiting(..)"),
         }
     }

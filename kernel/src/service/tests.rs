@@ -3,7 +3,7 @@
 use super::*;
 use crate::machine::{Instant, Simulated};
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 use futures_util::future::FutureExt;
@@ -406,8 +406,8 @@ fn arguments_and_results_are_bounded() {
     // A JSON string has two quotes more than its text.
     let at_limit = Value::string("x".repeat(MAX_CALL_RESULT_BYTES - 2));
     let over = Value::string("x".repeat(MAX_CALL_RESULT_BYTES - 1));
-    assert_eq!(Reply::from(Ok(Some(at_limit))).ret_code, 0);
-    assert_eq!(Reply::from(Ok(Some(over.clone()))).ret_code, 1);
+    assert_eq!(super::reply(Ok(Some(at_limit))).ret_code, 0);
+    assert_eq!(super::reply(Ok(Some(over.clone()))).ret_code, 1);
     let caller = Caller { init_peer_id: OWN_ID.into(), author: None };
     let arguments: Vec<Value> = (0..MAX_CALL_ARGUMENTS).map(|_| over.clone()).collect();
     for (service, function) in [("op", "concat_strings"), ("op", "array"), ("debug", "stringify")] {

@@ -1,0 +1,116 @@
+//! The node's HTTP side: which request is answered by what.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `POST /air?name=value` with a script | 200 and what it gave to `callbackSrv.response`; 204 if nothing |
+//! | `GET /health` | 200, a JSON object |
+//! | `GET /metrics` | 200, Prometheus text |
+//!
+//! Errors of `POST /air` are a JSON object `{"error":{…}}`: 400 for a script or a query that does not
+//! parse, 413 and 415 for a body that cannot be a script, 422 for an error at run time, 503 when there
+//! are too many particles, 504 when no answer came in time.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::String;
+
+use netstack::http::{BodyError, Failure, Handler, Head, RequestBody, Response};
+
+use super::{Node, Problem, Success, parse_query};
+use crate::limits::{MAX_CALL_RESULT_BYTES, RETRY_AFTER_SECONDS};
+use crate::metrics::CONTENT_TYPE;
+use crate::service::write_json;
+
+/// Media types that are surely no script; the rest is taken, because tools send all sorts of types.
+const NO_SCRIPT: [&str; 3] =
+    ["multipart/form-data", "application/json", "application/octet-stream"];
+
+/// Answers requests for a node.
+#[derive(Clone, Debug)]
+pub struct Web {
+    node: Rc<Node>,
+}
+
+impl Web {
+    /// The HTTP side of `node`.
+    #[must_use]
+    pub fn new(node: Rc<Node>) -> Self {
+        Self { node }
+    }
+
+    async fn run(&self, head: &Head, body: &mut impl RequestBody) -> Result<Response, Failure> {
+        let response = match self.try_run(head, body).await? {
+            Ok(Success::Response(value)) => {
+                // The value was a call's arguments, so it may share its parts beyond any memory.
+                match write_json(&value, MAX_CALL_RESULT_BYTES) {
+                    Ok(json) => Response::json(200, json),
+                    Err(_) => problem(&Problem::response_too_long(MAX_CALL_RESULT_BYTES)),
+                }
+            }
+            Ok(Success::Silent) => Response::new(204),
+            Err(error) => problem(&error),
+        };
+        Ok(response)
+    }
+
+    async fn try_run(
+        &self,
+        head: &Head,
+        body: &mut impl RequestBody,
+    ) -> Result<Result<Success, Problem>, Failure> {
+        let media_type = head.headers.get("content-type").unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        if NO_SCRIPT.iter().any(|no_script| media_type.eq_ignore_ascii_case(no_script)) {
+            return Ok(Err(Problem::unsupported_type()));
+        }
+        let data = match head.query.as_deref().map_or(Ok(BTreeMap::new()), parse_query) {
+            Ok(data) => data,
+            Err(error) => return Ok(Err(Problem::query(&error))),
+        };
+        let limit = self.node.config().particles.max_script_bytes;
+        let text = match body.read_to_end(usize::try_from(limit).unwrap_or(usize::MAX)).await {
+            Ok(bytes) => String::from_utf8(bytes),
+            Err(BodyError::TooLarge) => return Ok(Err(Problem::script_too_long(limit))),
+            Err(error) => return Err(error.into()),
+        };
+        let Ok(text) = text else {
+            return Ok(Err(Problem::bad_request("the script is not UTF-8")));
+        };
+        Ok(self.node.run_script(&text, data).await)
+    }
+}
+
+impl Handler for Web {
+    async fn handle(&self, head: &Head, body: &mut impl RequestBody) -> Result<Response, Failure> {
+        match (head.method.as_str(), head.path.as_str()) {
+            ("POST", "/air") => self.run(head, body).await,
+            ("GET" | "HEAD", "/health") => Ok(Response::json(200, self.node.health().to_json())),
+            ("GET" | "HEAD", "/metrics") => {
+                Ok(Response::with_body(200, CONTENT_TYPE, self.node.metrics_page()))
+            }
+            (_, "/air") => Ok(Response::method_not_allowed(&["POST"])),
+            (_, "/health" | "/metrics") => Ok(Response::method_not_allowed(&["GET", "HEAD"])),
+            _ => Ok(Response::text(404, "there is /air, /health and /metrics\n")),
+        }
+    }
+
+    fn answered(&self, status: u16) {
+        self.node.metrics().response(status);
+    }
+
+    fn unix_seconds(&self) -> Option<u64> {
+        match self.node.unix_time_ms() {
+            0 => None,
+            milliseconds => Some(milliseconds / 1000),
+        }
+    }
+}
+
+fn problem(problem: &Problem) -> Response {
+    let mut response = Response::json(problem.status(), problem.to_json());
+    if problem.status() == 503 {
+        // A number is a valid value.
+        let _ = response.add_header("Retry-After", RETRY_AFTER_SECONDS);
+    }
+    response
+}
