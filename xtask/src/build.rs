@@ -9,12 +9,20 @@ use object::elf::{FileHeader64, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
 use crate::external;
-use crate::image::Image;
 use crate::workspace;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const PROFILE: &str = "unikernel";
 const BINARY: &str = "aerolith";
+
+/// Which image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// What is shipped.
+    Product,
+    /// The same with faults to order, for the tests.
+    FaultInjection,
+}
 
 /// Where an image is.
 #[derive(Clone, Debug)]
@@ -36,6 +44,16 @@ pub fn build(image: Image) -> Result<ElfPaths> {
     replace(&paths.with_symbols, &built)?;
     replace(&paths.stripped, &strip(&built).context("the image is not as expected")?)?;
     Ok(paths)
+}
+
+/// Builds every image that the tests need.
+///
+/// # Errors
+/// See [`build`].
+pub fn build_all() -> Result<()> {
+    build(Image::FaultInjection)?;
+    build(Image::Product)?;
+    Ok(())
 }
 
 /// Runs clippy over the machine half.

@@ -11,7 +11,6 @@ pub mod build;
 pub mod doctor;
 pub mod external;
 pub mod http;
-pub mod image;
 pub mod lint;
 pub mod linux_loader;
 pub mod node_config;

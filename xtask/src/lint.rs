@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{external, image, unsafe_map, workspace};
+use crate::{build, external, unsafe_map, workspace};
 
 /// Checks everything that can be checked without running it.
 ///
@@ -19,7 +19,7 @@ pub fn run() -> Result<()> {
     external::run(cargo(&host).args(deny))?;
     let machine = ["clippy", "--package", "xtask", "--test", "machine", "--locked"];
     external::run(cargo(&machine).args(deny))?;
-    image::clippy()
+    build::clippy()
 }
 
 /// Cargo in the workspace's folder.

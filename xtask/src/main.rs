@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use xtask::build::{self, Image};
 use xtask::{bench, doctor, lint, run, send, sizes, symbolize, test};
 
 #[derive(Debug, Parser)]
@@ -18,6 +19,8 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Options),
+    /// Builds the image and prints where it is
+    Build,
     Send(send::Options),
     Test(test::Options),
     /// Checks format, clippy, and where unsafe code stands
@@ -45,6 +48,10 @@ fn perform(verb: Verb) -> Result<ExitCode> {
         Verb::Run(options) => return run::run(&options),
         Verb::Send(options) => return send::run(&options),
         Verb::Doctor => return Ok(doctor::run()),
+        Verb::Build => {
+            build::build_all()?;
+            println!("{}", build::paths(Image::Product).stripped.display());
+        }
         Verb::Test(options) => test::run(&options)?,
         Verb::Bench(what) => bench::run(&what)?,
         Verb::Lint => lint::run()?,

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::boot_log::{self, Phase};
-use crate::image::{self, Image};
+use crate::build::{self, Image};
 use crate::node_config::NodeConfig;
 use crate::qemu::{self, Guest, Machine, Network, Vm, Wanted};
 use crate::run_record::{Kept, RunRecord};
@@ -93,7 +93,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
     qemu::install::ensure()?;
     let config = NodeConfig::read(options.config.as_deref())?;
-    let kernel = image::build(Image::Product)?;
+    let kernel = build::build(Image::Product)?.stripped;
     let blob = config.blob_file()?;
     let mut guest = guest(options, kernel, &config)?;
     if options.config.is_some() {
@@ -112,7 +112,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         if !options.headless {
             eprintln!("+ {}", vm.command());
             if let Some(port) = guest.gdb {
-                let symbols = image::symbols_path();
+                let symbols = build::paths(Image::Product).with_symbols;
                 eprintln!("gdb -ex 'target remote 127.0.0.1:{port}' {}", symbols.display());
             }
         }

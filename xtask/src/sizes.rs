@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use object::{Object, ObjectSection, ObjectSymbol};
 
-use crate::image::{self, Image};
+use crate::build::{self, Image};
 
 /// Shows where the bytes of the image are
 #[derive(Args, Debug)]
@@ -22,8 +22,7 @@ pub struct Options {
 /// # Errors
 /// When the image cannot be built or read.
 pub fn run(options: &Options) -> Result<()> {
-    let path = image::build(Image::Product)?;
-    let stripped = image::stripped(Image::Product)?;
+    let build::ElfPaths { with_symbols: path, stripped } = build::build(Image::Product)?;
     let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
     let file = object::File::parse(&*bytes)?;
 
@@ -67,10 +66,12 @@ fn by_crate(symbols: &[(u64, String)]) -> Vec<(u64, String)> {
 fn crate_of(name: &str) -> &str {
     let name = name.trim_start_matches(['<', '&', '[', '(', '*']);
     let name = name.strip_prefix("dyn ").or(name.strip_prefix("mut ")).unwrap_or(name);
-    match name.split_once("::") {
-        Some((first, _)) => first,
-        None => "(no crate)",
-    }
+    // A primitive type has no crate: its trait's is meant.
+    let name = match name.split_once(" as ") {
+        Some((subject, of)) if !subject.contains("::") => of,
+        _ => name,
+    };
+    name.split_once("::").map_or("(no crate)", |(first, _)| first)
 }
 
 #[cfg(test)]
@@ -84,10 +85,11 @@ mod tests {
             (5, "<air_core::Value as core::fmt::Display>::fmt".to_owned()),
             (7, "memcpy".to_owned()),
             (2, "<&air_core::X>::y".to_owned()),
+            (3, "<char as core::fmt::Debug>::fmt".to_owned()),
         ];
         let sums = by_crate(&symbols);
         let named = |size, name: &str| (size, name.to_owned());
-        let expected = [named(7, "air_core"), named(7, "(no crate)"), named(1, "core")];
+        let expected = [named(7, "air_core"), named(7, "(no crate)"), named(4, "core")];
         assert_eq!(sums, expected);
     }
 }

@@ -1,13 +1,17 @@
 //! `cargo xtask symbolize`: addresses of a guest's report as functions and lines.
 
+use std::fs;
 use std::io::{self, BufRead, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use addr2line::Loader;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
+use object::{Object, ObjectSection, SectionKind};
 
-use crate::image;
+use crate::build::{self, Image};
+use crate::workspace;
 
 /// Turns addresses into functions and lines
 #[derive(Args, Debug)]
@@ -26,7 +30,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let image = match &options.image {
         Some(image) => image.clone(),
-        None => image::symbols_path(),
+        None => build::paths(Image::Product).with_symbols,
     };
     let symbols = Symbols::load(&image)?;
     let mut out = io::stdout().lock();
@@ -53,7 +57,13 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// The symbols and line tables of one ELF file.
-pub struct Symbols(Loader);
+pub struct Symbols {
+    loader: Loader,
+    /// Where code is: an address elsewhere may lie at a symbol by chance.
+    code: Vec<Range<u64>>,
+    /// Taken off the beginning of paths.
+    root: String,
+}
 
 impl std::fmt::Debug for Symbols {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -69,25 +79,38 @@ impl Symbols {
     pub fn load(image: &Path) -> Result<Self> {
         let loader = Loader::new(image)
             .map_err(|error| anyhow!("cannot read {}: {error}", image.display()))?;
-        Ok(Self(loader))
+        let bytes = fs::read(image)?;
+        let file = object::File::parse(&*bytes)?;
+        let code = file
+            .sections()
+            .filter(|section| section.kind() == SectionKind::Text)
+            .map(|section| section.address()..section.address().saturating_add(section.size()))
+            .collect();
+        let root = format!("{}/", workspace::root().display());
+        Ok(Self { loader, code, root })
     }
 
     /// The functions at an address, innermost first, each with its line if that is known.
     #[must_use]
     pub fn frames(&self, address: u64) -> Vec<String> {
         let mut frames = Vec::new();
-        if let Ok(mut iterator) = self.0.find_frames(address) {
+        if !self.code.iter().any(|range| range.contains(&address)) {
+            return frames;
+        }
+        if let Ok(mut iterator) = self.loader.find_frames(address) {
             while let Ok(Some(frame)) = iterator.next() {
                 let Some(function) = frame.function else { continue };
                 let Ok(name) = function.demangle() else { continue };
                 let place = frame.location.and_then(|location| {
-                    Some(format!(" at {}:{}", location.file?, location.line?))
+                    let file = location.file?;
+                    let file = file.strip_prefix(&self.root).unwrap_or(file);
+                    Some(format!(" at {file}:{}", location.line?))
                 });
                 frames.push(format!("{name}{}", place.unwrap_or_default()));
             }
         }
         if frames.is_empty() {
-            let symbol = self.0.find_symbol(address);
+            let symbol = self.loader.find_symbol(address);
             frames.extend(symbol.map(|name| rustc_demangle::demangle(name).to_string()));
         }
         frames

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::lint::{self, cargo};
-use crate::{external, image, qemu};
+use crate::{build, external, qemu};
 
 /// Runs the lints, the tests on this machine, and the tests in QEMU
 #[derive(Args, Debug)]
@@ -33,7 +33,7 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.skip_machines {
         timed("images", || {
             qemu::install::ensure()?;
-            image::build_all()
+            build::build_all()
         })?;
     }
     timed("tests on this machine", || {

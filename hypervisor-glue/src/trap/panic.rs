@@ -64,7 +64,7 @@ fn write_report(
             writeln!(to)?;
         }
     }
-    report::write_backtrace(to, None, frame_pointer)
+    report::write_backtrace(to, [None, None], frame_pointer)
 }
 
 /// Whether the panic is that of an allocation that has no way to fail: in `no_std`, stable Rust

@@ -76,7 +76,30 @@ fn write_report(
         describe(to, PageFault(frame.error_code), fault_address)?;
     }
     write_registers(to, frame, fault_address)?;
-    write_backtrace(to, Some(frame.rip), frame.rbp)
+    write_backtrace(to, [Some(frame.rip), jump(frame)], frame.rbp)
+}
+
+/// Where the jump to `rip` was, if no code is there: a function that was never entered has no frame,
+/// and its return address is the top of the stack.
+fn jump(frame: &TrapFrame) -> Option<u64> {
+    let stack = Stack::around(frame.rsp)?.range();
+    let whole = frame.rsp.checked_add(8).is_some_and(|end| end <= stack.end);
+    if image::text().contains(frame.rip) || !whole || !frame.rsp.is_multiple_of(8) {
+        return None;
+    }
+    // SAFETY: the word is aligned and lies within a stack.
+    let return_address = unsafe { read_word(frame.rsp) };
+    image::text().contains(return_address).then(|| return_address - 1)
+}
+
+/// Reads a word of a stack.
+///
+/// # Safety
+/// The word is aligned and lies within a mapped stack.
+unsafe fn read_word(address: u64) -> u64 {
+    let address = core::ptr::with_exposed_provenance::<u64>(usize::try_from(address).unwrap_or(0));
+    // SAFETY: the caller's promise.
+    unsafe { address.read() }
 }
 
 /// What kind of mistake a page fault shows.
@@ -116,24 +139,22 @@ fn write_registers(to: &mut impl Write, frame: &TrapFrame, fault_address: u64) -
     Ok(())
 }
 
-/// Writes the chain of calls that led to `first`, by the frame pointer there.
+/// Writes `first` and the chain of calls that led there, by the frame pointer there.
 pub(super) fn write_backtrace(
     to: &mut impl Write,
-    first: Option<u64>,
+    first: [Option<u64>; 2],
     frame_pointer: u64,
 ) -> fmt::Result {
     writeln!(to, "  backtrace (`cargo xtask symbolize` names the addresses):")?;
     let stack = Stack::around(frame_pointer).map(Stack::range).unwrap_or_default();
     let callers = backtrace::walk(frame_pointer, stack, image::text(), |address| {
-        let address =
-            core::ptr::with_exposed_provenance::<u64>(usize::try_from(address).unwrap_or(0));
         // SAFETY: `walk` asks only for aligned words within the mapped stack.
-        unsafe { address.read() }
+        unsafe { read_word(address) }
     });
     // A call that never returns may be the last of its function: what lies at the return address is
     // then the next one, so the call itself is named.
     let calls = callers.map(|return_address| return_address - 1);
-    for (number, address) in first.into_iter().chain(calls).enumerate() {
+    for (number, address) in first.into_iter().flatten().chain(calls).enumerate() {
         writeln!(to, "  #{number} {address:#x}")?;
     }
     Ok(())

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 
 use super::floor;
 use crate::boot_log::{self, Phase};
+use crate::build::{self, Image};
 use crate::http::{self, Url};
-use crate::image::{self, Image};
 use crate::qemu::monitor::Socket;
 use crate::qemu::{self, Accelerator, Guest, Machine, Network, Vm};
 
@@ -51,8 +51,7 @@ pub struct Options {
 /// When a guest does not answer, or an aim is missed and `--enforce` was given.
 pub fn run(options: &Options) -> Result<()> {
     qemu::install::ensure()?;
-    let kernel = image::build(Image::Product)?;
-    let stripped = image::stripped(Image::Product)?;
+    let kernel = build::build(Image::Product)?.stripped;
     let folder = TempDir::with_prefix("aerolith-bench-")?;
     let floor = folder.path().join("floor.elf");
     fs::write(&floor, floor::image())?;
@@ -66,7 +65,7 @@ pub fn run(options: &Options) -> Result<()> {
         let name = format!("instructions to the first answer, {}", machine.name());
         report.row(&name, grouped(least), Some((INSTRUCTIONS_AIM, least)));
     }
-    let size = fs::metadata(&stripped)?.len();
+    let size = fs::metadata(&kernel)?.len();
     report.row("image, stripped, bytes", grouped(size), Some((IMAGE_AIM, size)));
     for machine in [Machine::Microvm, Machine::Q35] {
         let memory = smallest_memory(machine, &kernel)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
-use xtask::image::Image;
+use xtask::build::Image;
 use xtask::linux_loader::{self, Paging};
 use xtask::qemu::Vm;
 

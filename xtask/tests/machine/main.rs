@@ -5,12 +5,15 @@
 
 mod boot;
 mod cable;
+mod elf;
 mod examples;
 mod faults;
 mod harness;
+mod hostile;
 mod linux_entry;
 mod node;
 mod peer;
+mod power;
 mod serve;
 
 use anyhow::Result;
@@ -22,18 +25,26 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     harness::add(&mut trials);
+    elf::add(&mut trials);
     boot::add(&mut trials);
     serve::add(&mut trials);
     examples::add(&mut trials);
+    hostile::add(&mut trials);
     faults::add(&mut trials);
     linux_entry::add(&mut trials);
     cable::add(&mut trials);
+    power::add(&mut trials);
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// A test that boots no machine.
+fn plain(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
 }
 
 /// A test, named after the machine that it boots and what it proves.
 fn trial(kind: Kind, name: &str, test: impl FnOnce(Kind) -> Result<()> + Send + 'static) -> Trial {
     Trial::test(format!("{}::{name}", kind.name), move || {
-        test(kind).map_err(|error| Failed::from(format!("{error:?}")))
+        test(kind).map_err(|error| Failed::from(format!("{error:#}")))
     })
 }

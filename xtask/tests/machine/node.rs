@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::NamedTempFile;
 use xtask::boot_log;
+use xtask::build::{self, Image};
 use xtask::http::{Connection, Response, Url, request};
-use xtask::image::{self, Image};
 use xtask::node_config::NodeConfig;
 use xtask::qemu::accelerator::{self, Wanted};
 use xtask::qemu::{Guest, Machine, MmioLayout, Network, Vm};
@@ -61,7 +61,7 @@ pub const MICROVM_BARE_LEGACY: Kind = Kind {
 
 /// A guest of that kind, without a network.
 pub fn guest(kind: Kind, image: Image) -> Result<Guest> {
-    let kernel = image::path(image);
+    let kernel = build::paths(image).stripped;
     ensure!(kernel.exists(), "{} is missing; `cargo xtask test` builds it", kernel.display());
     let mut guest = Guest::new(kernel, accelerator::choose(Wanted::Auto)?);
     kind.apply(&mut guest);
