@@ -4,8 +4,8 @@
 //! - [`cpu`]: registers, ports, descriptor tables, what CPUID offers.
 //! - [`memory`]: physical memory map, page tables, heap, the C memory functions.
 //! - [`trap`]: exceptions that end in a report, interrupts that wake the idle loop.
-//! - [`clock`], [`apic`]: time, interrupts and the idle CPU.
-//! - [`acpi`], [`pci`], [`virtio`]: what is in the machine, and drivers for it; bounds in [`limits`].
+//! - [`clock`], [`apic`], [`entropy`]: time, interrupts and the idle CPU, random numbers.
+//! - [`acpi`], [`pci`], [`virtio`], [`fw_cfg`]: what is in the machine, and drivers for it; bounds in [`limits`].
 //! - [`serial`], [`logger`], [`power`]: the console, the log on it, and the ways out.
 //!
 //! One core runs one cooperative thread of control; interrupts are enabled only while it idles
@@ -22,6 +22,8 @@ pub mod apic;
 pub mod boot;
 pub mod clock;
 pub mod cpu;
+pub mod entropy;
+pub mod fw_cfg;
 pub mod limits;
 pub mod logger;
 pub mod memory;

@@ -80,7 +80,5 @@ pub const PVCLOCK_RETRIES: u32 = 1_000;
 pub const RDRAND_RETRIES: u32 = 32;
 /// Bytes that the generator gives between two reseedings.
 pub const CSPRNG_RESEED_BYTES: u64 = 1 << 20;
-/// Bytes asked of virtio-rng in one request.
-pub const RNG_REQUEST_BYTES: usize = 64;
 /// Longest wait for virtio-rng, in microseconds.
 pub const RNG_WAIT_MICROS: u64 = 100_000;

@@ -9,6 +9,7 @@ mod init;
 mod mmio;
 pub mod net;
 mod pci;
+pub mod rng;
 #[cfg(test)]
 mod testing;
 mod transport;
@@ -16,5 +17,6 @@ mod transport;
 pub use discovery::{Found, Place, discover};
 pub use init::InitError;
 pub use net::{Interrupt, VirtioNet};
+pub use rng::VirtioRng;
 pub use transport::MachineTransport;
 pub use virtio_drivers::transport::DeviceType;

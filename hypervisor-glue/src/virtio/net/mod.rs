@@ -130,15 +130,13 @@ impl<T: Transport> VirtioNet<T> {
         let agreed = init::negotiate(&mut transport, WANTED)?;
         let mac = Self::read_mac(&transport, agreed)?.unwrap_or(fallback_mac);
         let mtu = Self::read_mtu(&transport, agreed)?;
-        let (mut receive, slots) =
-            Ring::new(&mut transport, Direction::Receive).map_err(InitError::Queue)?;
-        let (mut transmit, free) = match Ring::new(&mut transport, Direction::Transmit) {
-            Ok(ring) => ring,
+        let rings = Ring::new(&mut transport, Direction::Receive).and_then(|receive| {
+            Ring::new(&mut transport, Direction::Transmit).map(|transmit| (receive, transmit))
+        });
+        let ((mut receive, slots), (mut transmit, free)) = match rings {
+            Ok(rings) => rings,
             Err(error) => {
-                // The device knows the first queue already: it may only be freed after a reset that worked.
-                if init::reset(&mut transport).is_err() {
-                    core::mem::forget(receive);
-                }
+                init::reset(&mut transport)?;
                 return Err(InitError::Queue(error));
             }
         };

@@ -10,6 +10,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, fence};
 use virtio_drivers::queue::VirtQueue;
@@ -63,7 +64,8 @@ struct InFlight {
 
 /// A queue of [`NET_QUEUE_SIZE`] frames.
 pub struct Ring {
-    queue: VirtQueue<MachineHal, NET_QUEUE_SIZE>,
+    /// Never freed: the device may write to it as long as it runs.
+    queue: ManuallyDrop<VirtQueue<MachineHal, NET_QUEUE_SIZE>>,
     direction: Direction,
     buffers: NonNull<Buffer>,
     /// By token.
@@ -87,6 +89,7 @@ impl Ring {
         direction: Direction,
     ) -> virtio_drivers::Result<(Ring, Vec<Slot>)> {
         let queue = VirtQueue::new(transport, direction as u16, false, false)?;
+        let queue = ManuallyDrop::new(queue);
         let buffers = vec![Buffer([0; NET_BUFFER_BYTES]); NET_QUEUE_SIZE].into_boxed_slice();
         let buffers = NonNull::from(Box::leak(buffers)).cast::<Buffer>();
         let ring = Ring { queue, direction, buffers, in_flight: [None; NET_QUEUE_SIZE] };
