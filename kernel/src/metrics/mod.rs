@@ -158,3 +158,5 @@ fn seconds(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::check_exposition;

@@ -330,3 +330,6 @@ async fn first(answer: &Slot<Answer>, report: &Slot<Report>) -> First {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

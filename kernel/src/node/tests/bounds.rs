@@ -1,0 +1,175 @@
+//! What one client can make the node do, and that others do not notice.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use air_core::Value;
+
+use super::bench::{Bench, post, taken};
+use crate::executor::Slot;
+use crate::machine::HeapUse;
+
+const RESPOND: &str = "(call %init_peer_id% (\"callbackSrv\" \"response\") [\"ok\"])";
+
+/// Folds in folds, and in the innermost thousands of instructions: work for hours in little memory.
+fn endless() -> String {
+    let mut body = String::from("(null)");
+    for _ in 0..11 {
+        body = format!("(seq {body} {body})");
+    }
+    for level in 0..3 {
+        body = format!("(fold list i{level} (seq {body} (next i{level})))");
+    }
+    let ones = "1 ".repeat(100);
+    format!("(seq (call %init_peer_id% (\"op\" \"array\") [{ones}] list) {body})")
+}
+
+#[test]
+fn the_size_of_a_script_is_bounded_at_its_limit() {
+    let bench = Bench::with(|config| config.particles.max_script_bytes = 1000);
+    let script = |bytes: usize| format!("{RESPOND}{}", " ".repeat(bytes - RESPOND.len()));
+    assert_eq!(bench.air(&script(1000)).status, 200);
+    let reply = bench.air(&script(1001));
+    assert_eq!(reply.status, 413);
+    let expected = "the script is longer than the limit of 1000 bytes";
+    assert_eq!(reply.error("message"), Value::from(expected));
+    let chunked = format!(
+        "POST /air HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+         3e9\r\n{}\r\n0\r\n\r\n",
+        script(1001)
+    );
+    let reply = bench.send(chunked.into_bytes());
+    bench.run();
+    assert_eq!(taken(&reply).status, 413);
+}
+
+#[test]
+fn particles_beyond_the_bound_are_told_to_come_back() {
+    let bench = Bench::with(|config| config.particles.max_live = 3);
+    let script = format!("(seq (call %init_peer_id% (\"peer\" \"timeout\") [50] t) {RESPOND})");
+    let replies: Vec<Slot<_>> = (0..5).map(|_| bench.post("/air", &script)).collect();
+    bench.run();
+    let replies: Vec<_> = replies.iter().map(taken).collect();
+    assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 3);
+    for refused in replies.iter().filter(|reply| reply.status != 200) {
+        assert_eq!(refused.status, 503);
+        assert!(refused.head.contains("Retry-After: 1"), "{}", refused.head);
+    }
+    assert_eq!(bench.metric("aerolith_particles_total{outcome=\"refused\"}"), 2.0);
+    assert_eq!(bench.air(RESPOND).status, 200, "there is room again");
+}
+
+#[test]
+fn a_script_that_computes_for_ever_is_stopped_by_its_fuel() {
+    let bench = Bench::new();
+    let endless = bench.post("/air", &endless());
+    let quick = bench.post("/air", RESPOND);
+    for _ in 0..20 {
+        bench.executor.turn();
+    }
+    assert!(quick.is_filled(), "others are answered in the meantime");
+    assert!(!endless.is_filled(), "{:?}", taken(&endless));
+    bench.run();
+    let reply = taken(&endless);
+    assert_eq!(reply.status, 422);
+    let message = reply.error("message");
+    assert!(message.as_str().unwrap().contains("units of fuel"), "{message}");
+    assert_eq!(
+        bench.metric("aerolith_particles_total{outcome=\"exhausted\"}"),
+        1.0,
+        "{}",
+        reply.body
+    );
+}
+
+#[test]
+fn a_stream_that_feeds_itself_is_stopped_by_its_size() {
+    let reply = Bench::new().air("(seq (ap 1 $s) (fold $s i (seq (ap i $s) (next i))))");
+    assert_eq!((reply.status, reply.error("code")), (422, 20013_i64.into()));
+}
+
+#[test]
+fn a_deadline_stops_a_script_that_computes() {
+    // The clock of the test stands still while scripts run, so a second particle moves it.
+    let bench = Bench::with(|config| config.particles.ttl_ms = 20);
+    let endless = bench.post("/air", &endless());
+    for _ in 0..50 {
+        bench.executor.turn();
+    }
+    assert!(!endless.is_filled(), "{:?}", taken(&endless));
+    bench.machine.advance(core::time::Duration::from_millis(20));
+    bench.run();
+    assert_eq!(taken(&endless).status, 504);
+    assert_eq!(bench.metric("aerolith_particles"), 0.0);
+}
+
+#[test]
+fn a_particle_has_only_so_many_steps() {
+    // Each call needs a step of its own, as each waits for the one before it.
+    let calls = crate::limits::MAX_STEPS_PER_PARTICLE as usize;
+    let list = "1 ".repeat(1000);
+    let script = format!(
+        "(seq (call %init_peer_id% (\"op\" \"array\") [{list}] a)
+          (fold a i (seq (fold a k (seq (call %init_peer_id% (\"op\" \"noop\") []) (next k))) (next i))))"
+    );
+    let bench = Bench::with(|config| config.particles.ttl_ms = 300_000);
+    let reply = bench.air(&script);
+    assert_eq!(reply.status, 422);
+    assert!(bench.metric("aerolith_interpreter_steps_total") <= calls as f64);
+    assert_eq!(
+        bench.metric("aerolith_particles_total{outcome=\"exhausted\"}"),
+        1.0,
+        "{}",
+        reply.body
+    );
+}
+
+#[test]
+fn services_can_give_a_particle_only_so_many_bytes() {
+    let text = "x".repeat(60_000);
+    // Ten times as long, each time; the fourth time it is longer than one result may be.
+    let script = format!(
+        "(seq (call %init_peer_id% (\"op\" \"identity\") [\"{text}\"] a)
+         (seq (call %init_peer_id% (\"op\" \"concat_strings\") [a a a a a a a a a a] b)
+         (seq (call %init_peer_id% (\"op\" \"array\") [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16] list)
+         (seq (fold list i (par (call %init_peer_id% (\"op\" \"identity\") [b] c) (next i)))
+         {RESPOND}))))"
+    );
+    let bench = Bench::new();
+    let reply = bench.air(&script);
+    assert_eq!(reply.status, 422);
+    let message = reply.error("message");
+    assert!(message.as_str().unwrap().contains("bytes"), "{message}");
+}
+
+#[test]
+fn a_body_that_never_comes_ends_the_connection() {
+    let bench = Bench::new();
+    let mut request = post("/air", "", b"(null)");
+    request.truncate(request.len() - 1);
+    let reply = bench.send(request);
+    bench.run();
+    assert_eq!(taken(&reply).status, 400);
+    assert_eq!(bench.metric("aerolith_particles"), 0.0);
+}
+
+#[test]
+fn particles_are_refused_and_ended_while_memory_is_short() {
+    let heap = |used| HeapUse { total: 100_000, used, peak: used };
+    let bench = Bench::new();
+    bench.machine.set_heap(heap(85_001));
+    assert_eq!(bench.air(RESPOND).status, 503);
+    bench.machine.set_heap(heap(85_000));
+    assert_eq!(bench.air(RESPOND).status, 200);
+    let endless = bench.post("/air", &endless());
+    for _ in 0..50 {
+        bench.executor.turn();
+    }
+    bench.machine.set_heap(heap(90_000));
+    bench.run();
+    let reply = taken(&endless);
+    assert_eq!(reply.status, 422);
+    let expected = "the machine has no memory left for the particle";
+    assert_eq!(reply.error("message"), Value::from(expected));
+}
