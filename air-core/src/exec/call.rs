@@ -199,20 +199,19 @@ impl Machine {
         }
     }
 
-    /// The arguments; nothing if one of them is not there yet.
+    /// The arguments; nothing if one of them is not there yet, even if one behind it would fail.
     fn arguments(&mut self, call: &Call) -> Result<Option<Arguments>, Failure> {
         let script = self.script.clone();
         let operands = script.operands(call.arguments);
         let mut values = Vec::with_capacity(operands.len());
-        let mut absent = false;
         for &operand in operands {
             match self.value_of(operand) {
                 Ok(value) => values.push(value),
-                Err(Unresolved::Absent(_)) => absent = true,
+                Err(Unresolved::Absent(_)) => return Ok(None),
                 Err(Unresolved::Failed(failure)) => return Err(failure),
             }
         }
-        Ok((!absent).then_some(Arguments { values }))
+        Ok(Some(Arguments { values }))
     }
 }
 
