@@ -63,6 +63,8 @@ pub const MAX_ADDRESSES: usize = 8;
 pub const MAX_HOSTNAME_BYTES: usize = 63;
 /// A DHCP request without an answer is repeated after this time.
 pub const DHCP_DISCOVER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an IPv6 address alone does not count as being configured while DHCP has not answered.
+pub const DHCP_PATIENCE: Duration = Duration::from_secs(8);
 /// Frames made outside of smoltcp that wait for the device (address announcements).
 pub const MAX_QUEUED_FRAMES: usize = 16;
 

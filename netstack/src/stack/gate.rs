@@ -1,9 +1,4 @@
 //! The gate between device and protocols: counts every frame and stops the few that must not enter.
-//!
-//! - A TCP connection request for a listener whose backlog is full is dropped, not reset: the peer then
-//!   repeats it, and a burst becomes a delay instead of an error.
-//! - A router advertisement with a prefix that no address can come from is dropped, because the
-//!   interface takes prefixes on trust.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -11,11 +6,9 @@ use core::cell::{Cell, RefCell};
 
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket,
-};
 
 use super::Counters;
+use super::filter::{Verdict, verdict};
 use crate::limits;
 
 /// What the gate counts and keeps between polls.
@@ -92,85 +85,6 @@ impl GateState {
         self.frames_sent.set(self.frames_sent.get() + 1);
         self.bytes_sent.set(self.bytes_sent.get() + length as u64);
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Pass,
-    BacklogFull,
-    Hostile,
-}
-
-/// Judges a received frame. Whatever cannot be read passes: the protocols have their own checks.
-fn verdict(frame: &[u8], full_ports: &[u16]) -> Verdict {
-    let Ok(ethernet) = EthernetFrame::new_checked(frame) else { return Verdict::Pass };
-    match ethernet.ethertype() {
-        EthernetProtocol::Ipv4 if !full_ports.is_empty() => {
-            let Ok(packet) = Ipv4Packet::new_checked(ethernet.payload()) else {
-                return Verdict::Pass;
-            };
-            if packet.next_header() == IpProtocol::Tcp && packet.frag_offset() == 0 {
-                return judge_tcp(packet.payload(), full_ports);
-            }
-            Verdict::Pass
-        }
-        EthernetProtocol::Ipv6 => {
-            let Ok(packet) = Ipv6Packet::new_checked(ethernet.payload()) else {
-                return Verdict::Pass;
-            };
-            match packet.next_header() {
-                IpProtocol::Tcp => judge_tcp(packet.payload(), full_ports),
-                IpProtocol::Icmpv6 => judge_icmpv6(packet.payload()),
-                IpProtocol::HopByHop => judge_extended(packet.payload(), full_ports),
-                _ => Verdict::Pass,
-            }
-        }
-        _ => Verdict::Pass,
-    }
-}
-
-/// Judges what follows a hop-by-hop header (RFC 8200 section 4.3), the one that the protocols read past.
-fn judge_extended(payload: &[u8], full_ports: &[u16]) -> Verdict {
-    let [next, units, ..] = *payload else { return Verdict::Pass };
-    let rest = payload.get((usize::from(units) + 1) * 8..).unwrap_or_default();
-    match IpProtocol::from(next) {
-        IpProtocol::Tcp => judge_tcp(rest, full_ports),
-        IpProtocol::Icmpv6 => judge_icmpv6(rest),
-        _ => Verdict::Pass,
-    }
-}
-
-fn judge_tcp(segment: &[u8], full_ports: &[u16]) -> Verdict {
-    match TcpPacket::new_checked(segment) {
-        Ok(tcp) if tcp.syn() && !tcp.ack() && full_ports.contains(&tcp.dst_port()) => {
-            Verdict::BacklogFull
-        }
-        _ => Verdict::Pass,
-    }
-}
-
-/// Looks for a prefix information option (RFC 4861 section 4.6.2) with a multicast prefix.
-fn judge_icmpv6(message: &[u8]) -> Verdict {
-    const FIXED_BYTES: usize = 16;
-    const PREFIX_INFORMATION: u8 = 3;
-    const PREFIX_OFFSET: usize = 16;
-    const MULTICAST: u8 = 0xff;
-    const ROUTER_ADVERTISEMENT: u8 = 134;
-    if message.first() != Some(&ROUTER_ADVERTISEMENT) {
-        return Verdict::Pass;
-    }
-    let mut options = message.get(FIXED_BYTES..).unwrap_or_default();
-    while let [kind, units, ..] = *options {
-        let length = usize::from(units) * 8;
-        if length == 0 {
-            return Verdict::Hostile;
-        }
-        if kind == PREFIX_INFORMATION && options.get(PREFIX_OFFSET) == Some(&MULTICAST) {
-            return Verdict::Hostile;
-        }
-        options = options.get(length..).unwrap_or_default();
-    }
-    Verdict::Pass
 }
 
 /// A device seen through the gate.
@@ -251,48 +165,5 @@ impl<T: TxToken> TxToken for GateTx<'_, T> {
 
     fn set_meta(&mut self, meta: PacketMeta) {
         self.token.set_meta(meta);
-    }
-}
-
-/// A device that has nothing but capabilities: what making an interface asks for.
-pub(super) struct CapabilitiesOnly {
-    capabilities: DeviceCapabilities,
-}
-
-impl CapabilitiesOnly {
-    pub(super) fn new(capabilities: DeviceCapabilities) -> Self {
-        Self { capabilities }
-    }
-}
-
-/// The token of a device that never has one.
-pub(super) enum NoToken {}
-
-impl RxToken for NoToken {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, _: F) -> R {
-        match self {}
-    }
-}
-
-impl TxToken for NoToken {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, _: usize, _: F) -> R {
-        match self {}
-    }
-}
-
-impl Device for CapabilitiesOnly {
-    type RxToken<'a> = NoToken;
-    type TxToken<'a> = NoToken;
-
-    fn receive(&mut self, _: Instant) -> Option<(NoToken, NoToken)> {
-        None
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<NoToken> {
-        None
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.capabilities.clone()
     }
 }

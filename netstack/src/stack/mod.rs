@@ -3,7 +3,9 @@
 mod addresses;
 mod config;
 mod counters;
+mod filter;
 mod gate;
+mod one_shot;
 mod solicitation;
 
 use alloc::collections::VecDeque;
@@ -28,7 +30,8 @@ use crate::time::after;
 use addresses::Addresses;
 pub use config::{Addressing, StackConfig, StaticAddressing};
 pub use counters::Counters;
-use gate::{CapabilitiesOnly, Gate, GateState};
+use gate::{Gate, GateState};
+use one_shot::OneShot;
 use solicitation::Solicitation;
 
 /// A network interface with its sockets. Clones share it; they are cheap.
@@ -59,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) dns_queries: usize,
     /// Time of the last poll.
     pub(crate) now: Instant,
+    started: Instant,
     addresses: Addresses,
     gate: GateState,
     solicitation: Solicitation,
@@ -78,7 +82,7 @@ impl Stack {
         let mut interface_config = Config::new(HardwareAddress::Ethernet(config.mac));
         interface_config.random_seed = config.seed;
         interface_config.slaac = config.slaac;
-        let mut device = CapabilitiesOnly::new(config.capabilities.clone());
+        let mut device = OneShot::new(config.capabilities.clone(), None);
         let interface = Interface::new(interface_config, &mut device, now);
         let mut sockets = SocketSet::new(Vec::new());
         let dns = sockets.add(dns::Socket::new(&[], Vec::new()));
@@ -94,6 +98,7 @@ impl Stack {
             dns,
             dns_queries: 0,
             now,
+            started: now,
             gate: GateState::default(),
             solicitation: Solicitation::new(config.slaac),
             dirty: true,
@@ -127,20 +132,23 @@ impl Stack {
     }
 
     /// True when the interface has an address that others can reach it by (not only a link-local one).
+    /// With DHCP, an IPv6 address alone counts only when [`limits::DHCP_PATIENCE`] has passed without a
+    /// lease.
     #[must_use]
     pub fn is_configured(&self) -> bool {
-        self.inner.borrow().has_reachable_address()
+        self.inner.borrow().is_configured()
     }
 
     /// Completes when [`Self::is_configured`] holds, and gives the addresses then.
     pub async fn wait_configured(&self) -> Vec<IpCidr> {
         poll_fn(|context| {
             let mut inner = self.inner.borrow_mut();
-            if inner.has_reachable_address() {
+            if inner.is_configured() {
                 return Poll::Ready(inner.interface.ip_addrs().to_vec());
             }
             if !inner.waiting_for_address.iter().any(|waker| waker.will_wake(context.waker())) {
                 inner.waiting_for_address.push(context.waker().clone());
+                inner.mark_dirty();
             }
             Poll::Pending
         })
@@ -180,8 +188,9 @@ impl Inner {
         let solicitation_at = self.solicitation.deadline();
         // Frames are left in the queue only when the device is full.
         let queued_at = self.gate.has_queued().then(|| after(now, limits::STALL_BACKOFF));
-        let at =
-            [sockets_at, closing_at, solicitation_at, queued_at].into_iter().flatten().min()?;
+        let patience_at = self.patience_deadline();
+        let all = [sockets_at, closing_at, solicitation_at, queued_at, patience_at];
+        let at = all.into_iter().flatten().min()?;
         // Whoever asks to be called at once and gets nowhere must not make the caller spin.
         Some(if at <= now && !progress { after(now, limits::STALL_BACKOFF) } else { at })
     }
@@ -271,12 +280,28 @@ impl Inner {
         (x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) as u32
     }
 
-    fn has_reachable_address(&self) -> bool {
-        self.interface.ip_addrs().iter().any(addresses::is_reachable)
+    fn is_configured(&self) -> bool {
+        let is_v4 = |cidr: &IpCidr| matches!(cidr, IpCidr::Ipv4(_));
+        let lease_due = self.addresses.dhcp.is_some() && self.now < self.patience_ends();
+        self.interface
+            .ip_addrs()
+            .iter()
+            .any(|cidr| addresses::is_reachable(cidr) && (is_v4(cidr) || !lease_due))
+    }
+
+    /// When an IPv6 address is good enough.
+    fn patience_ends(&self) -> Instant {
+        after(self.started, limits::DHCP_PATIENCE)
+    }
+
+    /// When to look again on behalf of the tasks that wait for an address.
+    fn patience_deadline(&self) -> Option<Instant> {
+        let waiting = !self.waiting_for_address.is_empty() && self.addresses.dhcp.is_some();
+        Some(self.patience_ends()).filter(|end| waiting && self.now < *end)
     }
 
     fn notice_addresses(&mut self) {
-        if !self.waiting_for_address.is_empty() && self.has_reachable_address() {
+        if !self.waiting_for_address.is_empty() && self.is_configured() {
             for waker in self.waiting_for_address.drain(..) {
                 waker.wake();
             }

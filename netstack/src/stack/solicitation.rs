@@ -10,7 +10,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, EthernetRepr, Icmpv6Packet, Icmpv6Repr, IpProtocol,
@@ -18,6 +18,7 @@ use smoltcp::wire::{
 };
 
 use super::Inner;
+use super::one_shot::OneShot;
 use crate::time::after;
 
 /// Time between solicitations (RFC 4861 section 10, RTR_SOLICITATION_INTERVAL).
@@ -63,10 +64,8 @@ impl Inner {
                 Solicitation::Sent(count + 1, after(now, INTERVAL))
             }
             Solicitation::Sent(..) => {
-                let mut device = OneFrame {
-                    frame: Some(self.empty_advertisement()),
-                    capabilities: self.config.capabilities.clone(),
-                };
+                let frame = Some(self.empty_advertisement());
+                let mut device = OneShot::new(self.config.capabilities.clone(), frame);
                 // Nothing comes of the result: no socket sees an advertisement.
                 let _ = self.interface.poll_ingress_single(now, &mut device, &mut self.sockets);
                 Solicitation::Over
@@ -109,44 +108,5 @@ impl Inner {
             &ChecksumCapabilities::default(),
         );
         bytes
-    }
-}
-
-/// A device with one frame to receive; what is sent to it is lost.
-struct OneFrame {
-    frame: Option<Vec<u8>>,
-    capabilities: DeviceCapabilities,
-}
-
-impl Device for OneFrame {
-    type RxToken<'a> = Whole;
-    type TxToken<'a> = Lost;
-
-    fn receive(&mut self, _: Instant) -> Option<(Whole, Lost)> {
-        self.frame.take().map(|frame| (Whole(frame), Lost))
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Lost> {
-        None
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.capabilities.clone()
-    }
-}
-
-struct Whole(Vec<u8>);
-
-impl RxToken for Whole {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(&self.0)
-    }
-}
-
-struct Lost;
-
-impl TxToken for Lost {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
-        f(&mut vec![0; length])
     }
 }

@@ -33,7 +33,10 @@ impl Inner {
         if aborted {
             socket.abort();
         }
-        if socket.local_endpoint().is_none() {
+        let over = socket.local_endpoint().is_none();
+        // There may be something to send, or room again for a listener that had none.
+        self.mark_dirty();
+        if over {
             self.remove_tcp(handle);
             return;
         }
@@ -42,7 +45,6 @@ impl Inner {
         }
         let patience = if aborted { limits::ABORT_LINGER } else { limits::LINGER };
         self.closing.push_back(Closing { handle, deadline: after(now, patience), aborted });
-        self.mark_dirty();
     }
 
     /// Frees the sockets that have finished, ends those that took too long.

@@ -9,6 +9,7 @@
     reason = "a test may fail by panicking, and its numbers are small"
 )]
 
+pub mod frames;
 pub mod http;
 
 use std::cell::{Cell, RefCell};
