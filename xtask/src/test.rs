@@ -41,7 +41,7 @@ pub fn run(options: &Options) -> Result<()> {
     })?;
     if !options.skip_machines {
         let threads = options.machines.to_string();
-        let words = ["test", "--package", "xtask", "--test", "machine", "--locked", "--"];
+        let words = ["test", "--workspace", "--test", "machine", "--locked", "--"];
         eprintln!("== tests in QEMU");
         external::run(cargo(&words).args(["--test-threads", &threads]))?;
     }
