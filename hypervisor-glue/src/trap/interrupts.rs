@@ -21,6 +21,7 @@ pub(super) static COUNT: AtomicU64 = AtomicU64::new(0);
 pub(super) static END_OF_INTERRUPT: AtomicU64 = AtomicU64::new(0);
 
 static IDLE_TICKS: AtomicU64 = AtomicU64::new(0);
+static HALTS: AtomicU64 = AtomicU64::new(0);
 
 /// How the local APIC is told that an interrupt was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,12 @@ pub fn idle_ticks() -> u64 {
     IDLE_TICKS.load(Ordering::Relaxed)
 }
 
+/// Times that [`wait`] halted.
+#[must_use]
+pub fn halts() -> u64 {
+    HALTS.load(Ordering::Relaxed)
+}
+
 /// Halts until an interrupt comes, or returns at once if one is pending.
 ///
 /// An interrupt that arrives after the caller looked for work and before the halt is not lost:
@@ -66,4 +73,5 @@ pub fn wait() {
     unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
     let spent = cpu::tsc().wrapping_sub(before);
     IDLE_TICKS.fetch_add(spent, Ordering::Relaxed);
+    HALTS.fetch_add(1, Ordering::Relaxed);
 }

@@ -1,18 +1,20 @@
 //! The heap: all usable RAM, in one or more regions, with counts and a record of refusals.
 //!
-//! [`KernelHeap`] is the global allocator. Below it lies a [`Regions`], which knows ranges of RAM
-//! and searches them; what measurements may want between the two, a layer of size classes, takes
-//! blocks from `Regions` as `KernelHeap` does and answers `KernelHeap`'s two calls. Memory is
-//! touched only where a list of free blocks needs it.
+//! [`KernelHeap`] is the global allocator. Small blocks come from `size_classes`, which takes
+//! chunks from `regions`; all others come from `regions`, lists of free blocks over ranges of RAM.
+//! Memory is touched only as it is handed out and where a list needs it.
+
+mod regions;
+mod size_classes;
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 
-use linked_list_allocator::Heap;
 use spin::Mutex;
 
 use super::address::PhysRange;
-use super::limits::{MAX_HEAP_REGIONS, MIN_HEAP_REGION_BYTES};
+use regions::{Blocks, Regions};
+use size_classes::SizeClasses;
 
 /// Counts of the heap, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,48 +46,31 @@ pub struct Refusal {
     pub align: usize,
 }
 
-/// Ranges of RAM, each a first-fit list of free blocks; larger ranges are searched first.
-struct Regions {
-    heaps: [Heap; MAX_HEAP_REGIONS],
-    count: usize,
+/// Regions, the layer of size classes over them, and the counts.
+struct Inner {
+    regions: Regions,
+    small: SizeClasses,
     statistics: Statistics,
     refusal: Option<Refusal>,
 }
 
-impl Regions {
-    const fn empty() -> Regions {
-        Regions {
-            heaps: [const { Heap::empty() }; MAX_HEAP_REGIONS],
-            count: 0,
+impl Inner {
+    const fn empty() -> Inner {
+        Inner {
+            regions: Regions::empty(),
+            small: SizeClasses::empty(),
             statistics: Statistics { total: 0, used: 0, peak: 0, refused: 0 },
             refusal: None,
         }
     }
 
-    /// # Safety
-    /// `range` is mapped for reading and writing, and from now on only the heap's.
-    unsafe fn add(&mut self, range: PhysRange) {
-        let (Ok(start), Ok(bytes)) = (usize::try_from(range.start), usize::try_from(range.bytes()))
-        else {
-            return;
-        };
-        if let Some(heap) = self.heaps.get_mut(self.count) {
-            // SAFETY: the caller gives the range away for good.
-            unsafe { heap.init(ptr::with_exposed_provenance_mut(start), bytes) };
-            self.count += 1;
-            self.statistics.total += heap.size();
-        }
-    }
-
-    fn used(&self) -> usize {
-        self.heaps.iter().take(self.count).map(Heap::used).sum()
-    }
-
     fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        let heaps = self.heaps.iter_mut().take(self.count);
-        let found = heaps.flat_map(|heap| heap.allocate_first_fit(layout)).next();
+        let found = self.find(layout).or_else(|| {
+            let more = self.small.give_back(&mut self.regions);
+            more.then(|| self.find(layout)).flatten()
+        });
         if found.is_some() {
-            self.statistics.used = self.used();
+            self.statistics.used += bytes_taken(layout);
             self.statistics.peak = self.statistics.peak.max(self.statistics.used);
         } else {
             self.statistics.refused += 1;
@@ -94,38 +79,38 @@ impl Regions {
         found
     }
 
+    fn find(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        match SizeClasses::small_bytes(layout) {
+            Some(_) => self.small.allocate(layout, &mut self.regions),
+            None => self.regions.allocate(layout),
+        }
+    }
+
     /// # Safety
     /// `block` came from `allocate` with this `layout`, and is not used any more.
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        let holds = |heap: &&mut Heap| (heap.bottom()..heap.top()).contains(&block.as_ptr());
-        if let Some(heap) = self.heaps.iter_mut().take(self.count).find(holds) {
-            // SAFETY: the block came from this region, by the caller's promise.
-            unsafe { heap.deallocate(block, layout) };
-            self.statistics.used = self.used();
+        self.statistics.used = self.statistics.used.saturating_sub(bytes_taken(layout));
+        match SizeClasses::small_bytes(layout) {
+            // SAFETY: by the caller's promise; the layout tells which of the two gave the block.
+            Some(_) => unsafe { self.small.free(block, layout) },
+            // SAFETY: as above.
+            None => unsafe { self.regions.free(block, layout) },
         }
     }
 
-    /// The largest block that could be had now, to the power of two below.
     fn largest_free(&mut self) -> usize {
-        let total = self.statistics.free();
-        let sizes = (4..usize::BITS - 1).rev().map(|bit| 1usize << bit);
-        for bytes in sizes.filter(|&bytes| bytes <= total) {
-            let Ok(layout) = Layout::from_size_align(bytes, 16) else { continue };
-            let heaps = self.heaps.iter_mut().take(self.count);
-            for heap in heaps {
-                if let Ok(block) = heap.allocate_first_fit(layout) {
-                    // SAFETY: just allocated with this layout, not used.
-                    unsafe { heap.deallocate(block, layout) };
-                    return bytes;
-                }
-            }
-        }
-        0
+        self.small.give_back(&mut self.regions);
+        self.regions.largest_free()
     }
 }
 
+/// What a block for `layout` takes of the heap.
+fn bytes_taken(layout: Layout) -> usize {
+    SizeClasses::small_bytes(layout).unwrap_or_else(|| layout.size().next_multiple_of(16))
+}
+
 /// The global allocator: empty until [`KernelHeap::add_ranges`].
-pub struct KernelHeap(Mutex<Regions>);
+pub struct KernelHeap(Mutex<Inner>);
 
 impl core::fmt::Debug for KernelHeap {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -143,49 +128,40 @@ impl KernelHeap {
     /// A heap without memory.
     #[must_use]
     pub const fn new() -> KernelHeap {
-        KernelHeap(Mutex::new(Regions::empty()))
+        KernelHeap(Mutex::new(Inner::empty()))
     }
 
-    /// Takes the largest of `ranges`, at most [`MAX_HEAP_REGIONS`]; small ones are left alone.
+    /// Takes the largest of `ranges`, as many as [`super::limits`] says; small ones are left alone.
     ///
     /// # Safety
     /// All ranges are mapped for reading and writing, and from now on only the heap's.
     pub unsafe fn add_ranges(&self, ranges: &[PhysRange]) {
-        let mut limit = u64::MAX;
-        let mut regions = self.0.lock();
-        // Largest first, without a copy to sort: next is the largest below the one before.
-        while let Some(largest) =
-            ranges.iter().map(PhysRange::bytes).filter(|&bytes| bytes < limit).max()
-            && largest >= MIN_HEAP_REGION_BYTES
-        {
-            for range in ranges.iter().filter(|range| range.bytes() == largest) {
-                // SAFETY: the caller gives the ranges away for good.
-                unsafe { regions.add(*range) };
-            }
-            limit = largest;
-        }
+        let mut inner = self.0.lock();
+        // SAFETY: by the caller's promise.
+        unsafe { inner.regions.add(ranges) };
+        inner.statistics.total = inner.regions.total();
     }
 
     /// The counts now. Zeros if asked from within an allocation that failed badly.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.0.try_lock().map(|regions| regions.statistics).unwrap_or_default()
+        self.0.try_lock().map(|inner| inner.statistics).unwrap_or_default()
     }
 
     /// The last request refused.
     #[must_use]
     pub fn last_refusal(&self) -> Option<Refusal> {
-        self.0.try_lock().and_then(|regions| regions.refusal)
+        self.0.try_lock().and_then(|inner| inner.refusal)
     }
 
     /// The largest block that could be had now, to the power of two below; for reports, slow.
     #[must_use]
     pub fn largest_free(&self) -> usize {
-        self.0.try_lock().map_or(0, |mut regions| regions.largest_free())
+        self.0.try_lock().map_or(0, |mut inner| inner.largest_free())
     }
 }
 
-// SAFETY: blocks come from `Regions`, which hands out each byte once until it is freed; the lock
+// SAFETY: blocks come from layers that hand out each byte once until it is freed; the lock
 // is never contended, since handlers do not allocate.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -264,6 +240,30 @@ mod tests {
         assert_eq!((statistics.used, statistics.peak), (0, 40 * KIB));
         assert_eq!(statistics.free(), 64 * KIB);
         assert_eq!(heap.largest_free(), 64 * KIB);
+    }
+
+    #[test]
+    fn memory_of_small_blocks_serves_large_ones_again() {
+        let heap = heap(&[256 * KIB]);
+        let mut blocks = Vec::new();
+        loop {
+            let wanted = layout(1 + blocks.len() * 7 % 500, 8);
+            let block = take(&heap, wanted);
+            if block.is_null() {
+                break;
+            }
+            blocks.push((block, wanted));
+        }
+        let used = heap.statistics().used;
+        assert!(used > 230 * KIB, "nearly all of it, {used}");
+        // In an order that is neither that of the addresses nor its reverse.
+        let (even, odd): (Vec<_>, Vec<_>) =
+            blocks.into_iter().enumerate().partition(|b| b.0 % 2 == 0);
+        for (_, (block, layout)) in odd.into_iter().chain(even.into_iter().rev()) {
+            // SAFETY: allocated above with this layout.
+            unsafe { heap.dealloc(block, layout) };
+        }
+        assert!(!take(&heap, layout(250 * KIB, 16)).is_null());
     }
 
     proptest! {
