@@ -1,13 +1,18 @@
 //! The machine half of the kernel: start, panic, and what the wiring needs.
 
+mod configuration;
 #[cfg(feature = "fault-injection")]
 mod fault_injection;
+mod hardware;
+mod host;
+mod random;
 mod run;
 
 use core::panic::PanicInfo;
 
 use hypervisor_glue::boot;
 use hypervisor_glue::memory::heap::KernelHeap;
+use hypervisor_glue::power::{self, ExitCode};
 use hypervisor_glue::trap::panic;
 
 #[global_allocator]
@@ -24,4 +29,11 @@ extern "C" fn aerolith_start(protocol: u64, info: u64, ticks: u64) -> ! {
 #[panic_handler]
 fn panicked(info: &PanicInfo<'_>) -> ! {
     panic::panicked(info)
+}
+
+/// What the prebuilt `alloc` would go on unwinding with. A panic ends the guest before it unwinds
+/// anything, so this is only there to be linked.
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() -> ! {
+    power::exit(ExitCode::Panic)
 }

@@ -1,12 +1,28 @@
-//! From a machine that runs Rust to the end.
+//! From a machine that runs Rust to a node that serves.
 
+use alloc::rc::Rc;
+
+use hypervisor_glue::acpi::{Acpi, MachineFirmware};
 use hypervisor_glue::boot::{BootInfo, phases};
 use hypervisor_glue::memory::heap::KernelHeap;
 use hypervisor_glue::power::{self, ExitCode};
+use hypervisor_glue::virtio::{self, DeviceType, MachineTransport, VirtioNet};
+use hypervisor_glue::{apic, clock, logger};
+use kernel::executor::{self, Executor};
+use kernel::machine::Machine;
+use log::{error, info, warn};
+use netstack::time::Instant;
+use netstack::{EthernetAddress, Stack, StackConfig};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium};
+
+use super::configuration;
+use super::hardware::{self, Hardware};
+use super::host::Host;
 
 /// Runs the node until there is nothing left to do.
 pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
-    log::info!(
+    start_time(info);
+    info!(
         target: "boot",
         "aerolith {}: {} entry, {} KiB of memory, heap {} KiB",
         env!("CARGO_PKG_VERSION"),
@@ -16,12 +32,82 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     );
     #[cfg(feature = "fault-injection")]
     super::fault_injection::inject(info);
-    log_phases();
+    let acpi = read_acpi(info);
+    apic::init_io(&acpi.interrupts);
+    apic::init_timer();
+    phases::mark("acpi");
+    let machine: Rc<dyn Machine> = Rc::new(Hardware::new(heap));
+    let nic = find_network(info, &acpi, &*machine);
+    phases::mark("devices");
+    let config = configuration::find(&info.command_line);
+    let executor = Executor::new(machine.clone());
+    let stack = make_stack(&config, nic.as_ref(), &*machine);
+    let _node = kernel::run::start(&executor, &stack, machine, config);
+    phases::mark("node");
+    hardware::log_phases();
+    executor::drive(&executor, &mut Host::new(stack, nic));
     power::exit(ExitCode::Success)
 }
 
-fn log_phases() {
-    phases::for_each(|phase| {
-        log::info!(target: "boot", "phase {} took {} ticks", phase.name, phase.ticks);
-    });
+/// From here on the log has the time.
+fn start_time(info: &BootInfo) {
+    if let Err(reason) = apic::init() {
+        error!(target: "boot", "cannot boot: {reason}");
+        power::exit(ExitCode::CannotBoot);
+    }
+    clock::init(info.entry_ticks);
+    logger::set_clock(clock::monotonic_micros);
+    phases::mark("clock");
+}
+
+fn read_acpi(info: &BootInfo) -> Acpi {
+    // SAFETY: firmware tables are read before anything else could reuse their memory.
+    let firmware = unsafe { MachineFirmware::new() };
+    let rsdp = info.rsdp.map(|address| address.0);
+    Acpi::read(&firmware, rsdp).unwrap_or_else(|reason| {
+        // Machines without ACPI exist; what is missing then shows where it is needed.
+        info!(target: "boot", "no ACPI: {reason}");
+        Acpi::default()
+    })
+}
+
+/// The first network device that works.
+fn find_network(
+    info: &BootInfo,
+    acpi: &Acpi,
+    machine: &dyn Machine,
+) -> Option<VirtioNet<MachineTransport>> {
+    let words = info.command_line.values("virtio_mmio.device");
+    let mut random = [0; 6];
+    machine.fill_random(&mut random);
+    let fallback = virtio::net::local_mac(random);
+    for device in virtio::discover(acpi, &info.memory_map, words, &[DeviceType::Network]) {
+        match VirtioNet::new(device.transport, device.interrupt, fallback) {
+            Ok(nic) => return Some(nic),
+            Err(reason) => warn!(target: "boot", "network at {}: {reason}", device.place),
+        }
+    }
+    warn!(target: "boot", "no network device: nobody can reach this node");
+    None
+}
+
+fn make_stack(
+    config: &kernel::config::Config,
+    nic: Option<&VirtioNet<MachineTransport>>,
+    machine: &dyn Machine,
+) -> Stack {
+    let mut seed = [0; 8];
+    machine.fill_random(&mut seed);
+    let (mac, capabilities) = match nic {
+        Some(nic) => (nic.mac(), nic.capabilities()),
+        None => {
+            let mut capabilities = DeviceCapabilities::default();
+            capabilities.medium = Medium::Ethernet;
+            capabilities.max_transmission_unit = 1514;
+            (virtio::net::local_mac([0; 6]), capabilities)
+        }
+    };
+    let base = StackConfig::new(EthernetAddress(mac), capabilities, u64::from_le_bytes(seed));
+    let now = Instant::from_micros(i64::try_from(clock::monotonic_micros()).unwrap_or(i64::MAX));
+    Stack::new(kernel::run::stack_config(config, base), now)
 }

@@ -1,0 +1,69 @@
+//! The machine as the node sees it.
+
+use alloc::vec::Vec;
+
+use hypervisor_glue::boot::phases;
+use hypervisor_glue::clock;
+use hypervisor_glue::memory::heap::KernelHeap;
+use hypervisor_glue::trap::interrupts;
+use kernel::machine::{BootPhase, HeapUse, IdleUse, Instant, Machine};
+
+/// The hardware, behind the node's trait.
+#[derive(Debug)]
+pub struct Hardware {
+    heap: &'static KernelHeap,
+}
+
+impl Hardware {
+    /// The machine whose memory `heap` manages; clock and entropy are up.
+    pub const fn new(heap: &'static KernelHeap) -> Hardware {
+        Hardware { heap }
+    }
+}
+
+impl Machine for Hardware {
+    fn now(&self) -> Instant {
+        Instant::from_micros(clock::monotonic_micros())
+    }
+
+    fn unix_time_ms(&self) -> u64 {
+        clock::unix_millis().unwrap_or(0)
+    }
+
+    fn fill_random(&self, out: &mut [u8]) {
+        super::random::fill(out);
+    }
+
+    fn heap(&self) -> HeapUse {
+        let counts = self.heap.statistics();
+        HeapUse { total: counts.total as u64, used: counts.used as u64, peak: counts.peak as u64 }
+    }
+
+    fn boot_phases(&self) -> Vec<BootPhase> {
+        let mut list = Vec::new();
+        phases::for_each(|phase| {
+            let micros = micros_of(phase.ticks);
+            list.push(BootPhase { name: phase.name, micros, ticks: phase.ticks });
+        });
+        list
+    }
+
+    fn idle(&self) -> IdleUse {
+        let micros = micros_of(interrupts::idle_ticks());
+        IdleUse { halts: interrupts::halts(), micros }
+    }
+}
+
+/// Logs how long each phase of the boot took.
+pub fn log_phases() {
+    phases::for_each(|phase| {
+        let (name, ticks) = (phase.name, phase.ticks);
+        log::info!(target: "boot", "phase {name} took {} us, {ticks} ticks", micros_of(ticks));
+    });
+}
+
+/// Ticks of the time-stamp counter as microseconds.
+fn micros_of(ticks: u64) -> u64 {
+    let micros = u128::from(ticks) * 1_000_000 / u128::from(clock::ticks_hz().max(1));
+    u64::try_from(micros).unwrap_or(u64::MAX)
+}
