@@ -281,6 +281,28 @@ fn time_wait_keeps_at_most_its_share_of_the_pool() {
 }
 
 #[test]
+fn a_request_from_the_ends_of_a_connection_in_time_wait_opens_a_new_one_at_once() {
+    let (mut network, server, client) = two_stacks(18, Faults::NONE);
+    let clock = network.clock.clone();
+    let peer = network.plug();
+    network.run(async {
+        let listener = TcpListener::bind(&server, PORT, 4).expect("free port");
+        let (mut accepted, stream) = futures_util::join!(listener.accept(), connect(&client, 1));
+        let port = stream.local().port;
+        accepted.shutdown().await.expect("open");
+        drop(accepted);
+        stream.close().await.expect("delivered");
+        clock.sleep(Duration::from_millis(50)).await;
+        assert_eq!(server.counters().connections_time_wait, 1);
+        peer.send(&support::syn(2, port, 1, PORT));
+        clock.sleep(Duration::from_millis(5)).await;
+        let counters = server.counters();
+        assert_eq!((counters.connections_time_wait, counters.connections_half_open), (0, 1));
+        assert_eq!(counters.time_wait_recycled, 1);
+    });
+}
+
+#[test]
 fn half_open_handshakes_time_out_and_free_the_backlog() {
     let mut network = Network::new(13, Faults::NONE);
     let server = network.add_static(1);

@@ -1,13 +1,34 @@
-//! Which received frames the protocols do not get to see.
+//! Which received frames the protocols do not get to see, or not at once.
 //!
 //! - A TCP connection request for a listener whose backlog is full is dropped, not reset: the peer then
 //!   repeats it, and a burst becomes a delay instead of an error.
+//! - A request from the address and port of a connection in TIME-WAIT opens a new one (RFC 9293 section
+//!   3.6.1), for which the old socket has to go first: smoltcp would let it swallow the request.
 //! - A router advertisement with a prefix that no address can come from is dropped, because the
 //!   interface takes prefixes on trust.
 
+use alloc::vec::Vec;
+
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket,
+    EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv6Packet,
+    TcpPacket,
 };
+
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) local: IpEndpoint,
+    pub(crate) peer: IpEndpoint,
+}
+
+/// What connection requests are compared with.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// Ports listened on that can take no further connection now.
+    pub(crate) full_ports: Vec<u16>,
+    /// Connections in TIME-WAIT.
+    pub(crate) time_wait: Vec<Ends>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -15,20 +36,23 @@ pub(super) enum Verdict {
     Pass,
     /// A connection request that nobody can take now.
     BacklogFull,
+    /// A connection request from the peer of a connection in TIME-WAIT.
+    Reopens(Ends),
     /// Meant to do harm.
     Hostile,
 }
 
 /// Judges a received frame. Whatever cannot be read passes: the protocols have their own checks.
-pub(super) fn verdict(frame: &[u8], full_ports: &[u16]) -> Verdict {
+pub(super) fn verdict(frame: &[u8], watch: &Watch) -> Verdict {
     let Ok(ethernet) = EthernetFrame::new_checked(frame) else { return Verdict::Pass };
     match ethernet.ethertype() {
-        EthernetProtocol::Ipv4 if !full_ports.is_empty() => {
+        EthernetProtocol::Ipv4 => {
             let Ok(packet) = Ipv4Packet::new_checked(ethernet.payload()) else {
                 return Verdict::Pass;
             };
             if packet.next_header() == IpProtocol::Tcp && packet.frag_offset() == 0 {
-                return judge_tcp(packet.payload(), full_ports);
+                let (from, to) = (packet.src_addr().into(), packet.dst_addr().into());
+                return judge_tcp(packet.payload(), from, to, watch);
             }
             Verdict::Pass
         }
@@ -36,10 +60,11 @@ pub(super) fn verdict(frame: &[u8], full_ports: &[u16]) -> Verdict {
             let Ok(packet) = Ipv6Packet::new_checked(ethernet.payload()) else {
                 return Verdict::Pass;
             };
-            match packet.next_header() {
-                IpProtocol::Tcp => judge_tcp(packet.payload(), full_ports),
-                IpProtocol::Icmpv6 => judge_icmpv6(packet.payload()),
-                IpProtocol::HopByHop => judge_extended(packet.payload(), full_ports),
+            let (next, payload) = past_hop_by_hop(packet.next_header(), packet.payload());
+            let (from, to) = (packet.src_addr().into(), packet.dst_addr().into());
+            match next {
+                IpProtocol::Tcp => judge_tcp(payload, from, to, watch),
+                IpProtocol::Icmpv6 => judge_icmpv6(payload),
                 _ => Verdict::Pass,
             }
         }
@@ -47,24 +72,30 @@ pub(super) fn verdict(frame: &[u8], full_ports: &[u16]) -> Verdict {
     }
 }
 
-/// Judges what follows a hop-by-hop header (RFC 8200 section 4.3), the one that the protocols read past.
-fn judge_extended(payload: &[u8], full_ports: &[u16]) -> Verdict {
-    let [next, units, ..] = *payload else { return Verdict::Pass };
-    let rest = payload.get((usize::from(units) + 1) * 8..).unwrap_or_default();
-    match IpProtocol::from(next) {
-        IpProtocol::Tcp => judge_tcp(rest, full_ports),
-        IpProtocol::Icmpv6 => judge_icmpv6(rest),
-        _ => Verdict::Pass,
+/// Steps over a hop-by-hop header (RFC 8200 section 4.3), the one that the protocols read past.
+fn past_hop_by_hop(next: IpProtocol, payload: &[u8]) -> (IpProtocol, &[u8]) {
+    match (next, payload) {
+        (IpProtocol::HopByHop, [inner, units, ..]) => {
+            let rest = payload.get((usize::from(*units) + 1) * 8..).unwrap_or_default();
+            (IpProtocol::from(*inner), rest)
+        }
+        _ => (next, payload),
     }
 }
 
-fn judge_tcp(segment: &[u8], full_ports: &[u16]) -> Verdict {
-    match TcpPacket::new_checked(segment) {
-        Ok(tcp) if tcp.syn() && !tcp.ack() && full_ports.contains(&tcp.dst_port()) => {
-            Verdict::BacklogFull
-        }
-        _ => Verdict::Pass,
+fn judge_tcp(segment: &[u8], from: IpAddress, to: IpAddress, watch: &Watch) -> Verdict {
+    let Ok(tcp) = TcpPacket::new_checked(segment) else { return Verdict::Pass };
+    if !tcp.syn() || tcp.ack() || tcp.rst() {
+        return Verdict::Pass;
     }
+    if watch.full_ports.contains(&tcp.dst_port()) {
+        return Verdict::BacklogFull;
+    }
+    let ends = Ends {
+        local: IpEndpoint::new(to, tcp.dst_port()),
+        peer: IpEndpoint::new(from, tcp.src_port()),
+    };
+    if watch.time_wait.contains(&ends) { Verdict::Reopens(ends) } else { Verdict::Pass }
 }
 
 /// Looks for a prefix information option (RFC 4861 section 4.6.2) with a multicast prefix.

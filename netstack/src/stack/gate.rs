@@ -2,13 +2,13 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell, RefMut};
 
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 use super::Counters;
-use super::filter::{Verdict, verdict};
+use super::filter::{Ends, Verdict, Watch, verdict};
 use crate::limits;
 
 /// What the gate counts and keeps between polls.
@@ -20,8 +20,11 @@ pub(crate) struct GateState {
     bytes_sent: Cell<u64>,
     frames_refused: Cell<u64>,
     requests_dropped: Cell<u64>,
-    /// Ports listened on that can take no further connection now.
-    full_ports: RefCell<Vec<u16>>,
+    watch: RefCell<Watch>,
+    /// A connection request that was held back, and the connection that is in its way.
+    held: RefCell<Option<(Vec<u8>, Ends)>>,
+    /// A connection request to be received again.
+    again: RefCell<Option<Vec<u8>>>,
     /// Whole frames to send at the next poll.
     queued: RefCell<VecDeque<Vec<u8>>>,
 }
@@ -45,11 +48,17 @@ impl GateState {
         counters.connections_refused = self.requests_dropped.get();
     }
 
-    /// Replaces the list of ports that can take no further connection.
-    pub(crate) fn set_full_ports(&self, ports: impl Iterator<Item = u16>) {
-        let mut full = self.full_ports.borrow_mut();
-        full.clear();
-        full.extend(ports);
+    /// Changes what connection requests are compared with.
+    pub(crate) fn watch(&self) -> RefMut<'_, Watch> {
+        self.watch.borrow_mut()
+    }
+
+    /// Gives the connection that is in the way of the request held back, if any, which is received again
+    /// next.
+    pub(super) fn take_obstacle(&self) -> Option<Ends> {
+        let (frame, ends) = self.held.borrow_mut().take()?;
+        *self.again.borrow_mut() = Some(frame);
+        Some(ends)
     }
 
     /// Queues a frame for the next poll; the queue is bounded, later frames are left out.
@@ -60,16 +69,24 @@ impl GateState {
         }
     }
 
-    /// True when frames wait to be sent.
+    /// True when frames wait for room in the device.
     pub(super) fn has_queued(&self) -> bool {
-        !self.queued.borrow().is_empty()
+        !self.queued.borrow().is_empty() || self.again.borrow().is_some()
     }
 
     fn received(&self, frame: &[u8]) -> bool {
         self.frames_received.set(self.frames_received.get() + 1);
         self.bytes_received.set(self.bytes_received.get() + frame.len() as u64);
-        match verdict(frame, &self.full_ports.borrow()) {
+        self.admits(frame)
+    }
+
+    fn admits(&self, frame: &[u8]) -> bool {
+        match verdict(frame, &self.watch.borrow()) {
             Verdict::Pass => true,
+            Verdict::Reopens(ends) => {
+                *self.held.borrow_mut() = Some((frame.to_vec(), ends));
+                false
+            }
             Verdict::BacklogFull => {
                 self.requests_dropped.set(self.requests_dropped.get() + 1);
                 false
@@ -120,9 +137,14 @@ impl<D: Device> Device for Gate<'_, D> {
         Self: 't;
 
     fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        let (receive, transmit) = self.device.receive(now)?;
         let state = self.state;
-        Some((GateRx { token: receive, state }, GateTx { token: transmit, state }))
+        if state.again.borrow().is_some() {
+            let transmit = self.device.transmit(now)?;
+            let frame = state.again.borrow_mut().take()?;
+            return Some((GateRx::Again(frame, state), GateTx { token: transmit, state }));
+        }
+        let (receive, transmit) = self.device.receive(now)?;
+        Some((GateRx::Device(receive, state), GateTx { token: transmit, state }))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
@@ -135,20 +157,29 @@ impl<D: Device> Device for Gate<'_, D> {
     }
 }
 
-pub(super) struct GateRx<'a, T> {
-    token: T,
-    state: &'a GateState,
+pub(super) enum GateRx<'a, T> {
+    /// A frame of the device.
+    Device(T, &'a GateState),
+    /// A frame that was held back.
+    Again(Vec<u8>, &'a GateState),
 }
 
 impl<T: RxToken> RxToken for GateRx<'_, T> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        let state = self.state;
         // The interface passes over an empty frame.
-        self.token.consume(|frame| if state.received(frame) { f(frame) } else { f(&[]) })
+        match self {
+            Self::Device(token, state) => {
+                token.consume(|frame| if state.received(frame) { f(frame) } else { f(&[]) })
+            }
+            Self::Again(frame, state) => f(if state.admits(&frame) { &frame } else { &[] }),
+        }
     }
 
     fn meta(&self) -> PacketMeta {
-        self.token.meta()
+        match self {
+            Self::Device(token, _) => token.meta(),
+            Self::Again(..) => PacketMeta::default(),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ use crate::time::after;
 use addresses::Addresses;
 pub use config::{Addressing, StackConfig, StaticAddressing};
 pub use counters::Counters;
+pub(crate) use filter::Ends;
 use gate::{Gate, GateState};
 use one_shot::OneShot;
 use solicitation::Solicitation;
@@ -201,7 +202,11 @@ impl Inner {
             let mut gate = Gate::new(device, &self.gate);
             match self.interface.poll_ingress_single(now, &mut gate, &mut self.sockets) {
                 PollIngressSingleResult::None => return false,
-                PollIngressSingleResult::PacketProcessed => {}
+                PollIngressSingleResult::PacketProcessed => {
+                    if let Some(ends) = self.gate.take_obstacle() {
+                        self.forget_time_wait(ends);
+                    }
+                }
                 // A connection request may have taken a listener's socket: the next frame may be
                 // another request, and must find a listening socket again.
                 PollIngressSingleResult::SocketStateChanged => self.rearm_listeners(),

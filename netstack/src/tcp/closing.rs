@@ -6,11 +6,11 @@
 //! is the answer to a repeated FIN.
 
 use smoltcp::iface::SocketHandle;
-use smoltcp::socket::tcp::State;
+use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Instant;
 
 use crate::limits;
-use crate::stack::Inner;
+use crate::stack::{Ends, Inner};
 use crate::time::after;
 
 /// A socket that finishes on its own.
@@ -60,6 +60,32 @@ impl Inner {
         for _ in limits::MAX_TIME_WAIT..in_time_wait {
             self.recycle_time_wait();
         }
+        self.publish_time_wait();
+    }
+
+    /// Tells the gate which connections are in TIME-WAIT.
+    fn publish_time_wait(&self) {
+        let ends = self.closing.iter().filter_map(|entry| self.time_wait_ends(entry));
+        let watched = &mut self.gate().watch().time_wait;
+        watched.clear();
+        watched.extend(ends);
+    }
+
+    /// The ends of a connection in TIME-WAIT.
+    fn time_wait_ends(&self, entry: &Closing) -> Option<Ends> {
+        let socket = self.sockets.get::<Socket<'static>>(entry.handle);
+        let (local, peer) = (socket.local_endpoint()?, socket.remote_endpoint()?);
+        (socket.state() == State::TimeWait).then_some(Ends { local, peer })
+    }
+
+    /// Frees the socket of a connection in TIME-WAIT whose peer opens a new one.
+    pub(crate) fn forget_time_wait(&mut self, ends: Ends) {
+        let entry = self.closing.iter().position(|e| self.time_wait_ends(e) == Some(ends));
+        if let Some(entry) = entry.and_then(|index| self.closing.remove(index)) {
+            self.remove_tcp(entry.handle);
+            self.counters.time_wait_recycled += 1;
+        }
+        self.publish_time_wait();
     }
 
     /// False when the socket is freed.

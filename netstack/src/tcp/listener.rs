@@ -186,7 +186,9 @@ impl Inner {
     /// Tells the gate which ports cannot take a request now.
     fn publish_full_ports(&self) {
         let full = self.listeners.iter().flatten().filter(|listener| listener.spare.is_none());
-        self.gate().set_full_ports(full.map(|listener| listener.port));
+        let ports = &mut self.gate().watch().full_ports;
+        ports.clear();
+        ports.extend(full.map(|listener| listener.port));
     }
 
     /// Drops dead handshakes, makes room, wakes who waits for a connection.
