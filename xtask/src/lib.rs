@@ -5,11 +5,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod air;
 pub mod bench;
 pub mod boot_log;
 pub mod build;
 pub mod doctor;
 pub mod external;
+pub mod fuzz;
 pub mod http;
 pub mod lint;
 pub mod linux_loader;

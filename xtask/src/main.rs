@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::build::{self, Image};
-use xtask::{bench, doctor, lint, run, send, sizes, symbolize, test};
+use xtask::{air, bench, doctor, fuzz, lint, run, send, sizes, symbolize, test};
 
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask", about = "Builds, runs and tests Aerolith")]
@@ -26,6 +26,8 @@ enum Verb {
     /// Checks format, clippy, and where unsafe code stands
     Lint,
     Sizes(sizes::Options),
+    Air(air::Options),
+    Fuzz(fuzz::Options),
     Symbolize(symbolize::Options),
     #[command(subcommand)]
     Bench(bench::What),
@@ -55,6 +57,8 @@ fn perform(verb: Verb) -> Result<ExitCode> {
         Verb::Test(options) => test::run(&options)?,
         Verb::Bench(what) => bench::run(&what)?,
         Verb::Lint => lint::run()?,
+        Verb::Air(options) => air::run(&options)?,
+        Verb::Fuzz(options) => fuzz::run(&options)?,
         Verb::Sizes(options) => sizes::run(&options)?,
         Verb::Symbolize(options) => symbolize::run(&options)?,
     }
