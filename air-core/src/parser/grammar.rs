@@ -165,15 +165,25 @@ impl<'a> Parser<'a> {
             match failure {
                 Failure::Fatal(diagnostic) => return Err(diagnostic),
                 Failure::Syntax(expected) => {
-                    let span = Span::new(self.token.left, self.token.right);
-                    let kind = DiagnosticKind::Expected(expected);
-                    self.diagnostics.push(Diagnostic { kind, span });
+                    let diagnostic = self.unexpected(expected)?;
+                    self.diagnostics.push(diagnostic);
                     if self.diagnostics.len() >= MAX_DIAGNOSTICS {
                         return Ok(());
                     }
-                    self.recover(&mut frame)?;
+                    self.recover(&mut frame, expected)?;
                 }
             }
+        }
+    }
+
+    /// What is wrong with the current token. A token that no rule takes ends the parse with this one
+    /// error, like a lexical one.
+    fn unexpected(&self, expected: TokenSet) -> Result<Diagnostic, Box<Diagnostic>> {
+        let span = Span::new(self.token.left, self.token.right);
+        let diagnostic = Diagnostic { kind: DiagnosticKind::Expected(expected), span };
+        match self.token.kind {
+            Kind::StreamLens | Kind::StreamMapLens => Err(Box::new(diagnostic)),
+            _ => Ok(diagnostic),
         }
     }
 
@@ -253,8 +263,8 @@ impl<'a> Parser<'a> {
     }
 
     /// Finds the innermost place of a child after which the parser can go on, and puts a bad child
-    /// there. Tokens are skipped until there is such a place.
-    fn recover(&mut self, frame: &mut Frame) -> Result<(), Box<Diagnostic>> {
+    /// there. Tokens are skipped until there is such a place; `expected` is what fitted the first.
+    fn recover(&mut self, frame: &mut Frame, expected: TokenSet) -> Result<(), Box<Diagnostic>> {
         loop {
             let kind = self.token.kind;
             if matches!(kind, Kind::OpenRound | Kind::CloseRound | Kind::End)
@@ -270,6 +280,7 @@ impl<'a> Parser<'a> {
             }
             // The end fits after the root, so it is never skipped.
             self.token = self.lexer.next()?;
+            self.unexpected(expected)?;
         }
     }
 

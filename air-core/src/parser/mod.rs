@@ -11,6 +11,8 @@ mod lexer;
 pub mod limits;
 mod operands;
 mod report;
+#[cfg(test)]
+mod tests;
 mod token;
 mod validation;
 mod word;

@@ -235,3 +235,59 @@ impl Display for Show<'_, Instruction> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The line of the innermost instruction of a chain of `new`s.
+    fn shown(instruction: &str) -> String {
+        let names = ["x", "p", "#cc", "#$c", "#%m", "$s", "%m"];
+        let opened: String = names.iter().map(|name| alloc::format!("(new {name} ")).collect();
+        let text = opened + instruction + &")".repeat(names.len());
+        let script = Script::parse(&text).unwrap_or_else(|error| panic!("{}", error.render()));
+        let mut id = script.root();
+        for _ in names {
+            id = script.instruction(id).children().next().expect("a body");
+        }
+        instruction_text(&script, id)
+    }
+
+    #[test]
+    fn lines_are_those_of_the_specification() {
+        for (instruction, line) in [
+            (
+                r#"(call  "p" ("s" "f")["a" x.$[0]] $out)"#,
+                r#"call "p" ("s" "f") ["a" x.$.[0]] $out"#,
+            ),
+            (r#"(call p ("s" "f") [])"#, r#"call p ("s" "f") [] "#),
+            (r#"(canon "p" $s #$d)"#, r#"canon "p" $s #$d"#),
+            ("(canon %init_peer_id% %m y)", "canon %init_peer_id% %m y"),
+            ("(ap x.$.a! $s)", "ap x.$.a $s"),
+            (r#"(ap ("k" 1) %m)"#, r#"ap ("k" 1) %m"#),
+            ("(seq (null) (null))", "seq"),
+            ("(par (null) (null))", "par"),
+            ("(xor (null) (null))", "xor"),
+            ("(null)", "null"),
+            ("(never)", "never"),
+            (r#"(match 1 "x" (null))"#, r#"match 1 "x""#),
+            ("(mismatch 1.0 -0.0 (null))", "mismatch 1 -0"),
+            ("(match 1.5 true (null))", "match 1.5 true"),
+            ("(fold $s i (next i))", "fold $s i"),
+            ("(fold [ ] i (null))", "fold [] i"),
+            ("(new $t (null))", "new $t"),
+            ("(fail x)", "fail x"),
+            ("(fail x.$.a)", "fail x.$.a"),
+            (r#"(fail 1 "m")"#, r#"fail 1 "m""#),
+            ("(fail %last_error%)", "fail %last_error%"),
+            ("(fail :error:)", "fail :error:"),
+            ("(fail #cc.$.[0])", "fail #cc.$.[0]"),
+            ("(ap #$c.length y)", "ap #$c.length y"),
+            ("(ap %last_error%.$.a[x] y)", "ap %last_error%.$.a.[x] y"),
+            ("(ap :error:.length y)", "ap :error:.length y"),
+            ("(match %timestamp% %ttl% (null))", "match %timestamp% %ttl%"),
+        ] {
+            assert_eq!(shown(instruction), line);
+        }
+    }
+}

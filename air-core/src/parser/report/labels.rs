@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::Span;
 use crate::parser::diagnostic::Diagnostic;
 
 /// A diagnostic with its lines (by index from zero) and columns (in bytes from the line's start).
@@ -54,8 +55,10 @@ impl<'a> Labels<'a> {
         let labels = diagnostics
             .iter()
             .map(|diagnostic| {
-                let (start_line, start) = place(diagnostic.span.left);
-                let (end_line, end) = place(diagnostic.span.right);
+                let Span { left, right } = diagnostic.span;
+                let (start_line, start) = place(left);
+                // The unexpected end counts as one byte, which may be a line feed.
+                let (end_line, end) = place(right.max(left + 1));
                 Label { start_line, start, end_line, end, message: diagnostic.message() }
             })
             .collect();

@@ -201,14 +201,12 @@ impl Validator {
                 self.use_name(lensed.name, uses.span);
                 self.use_lens(uses, lensed.lens);
             }
-            Operand::LastError(Some(lens)) | Operand::Error(Some(lens)) => {
-                self.use_lens(uses, lens);
-            }
+            // What indexes in the lenses of the two errors is not checked either: the reference
+            // accepts `:error:.$.[i]` without any `i`.
+            Operand::LastError(_) | Operand::Error(_) => {}
             Operand::InitPeerId
             | Operand::Timestamp
             | Operand::Ttl
-            | Operand::LastError(None)
-            | Operand::Error(None)
             | Operand::Literal(_)
             | Operand::Integer(_)
             | Operand::Float(_)
