@@ -17,6 +17,9 @@ pub struct Window {
 // allowed from any core.
 unsafe impl Send for Window {}
 
+// SAFETY: all that `&Window` allows are volatile accesses of single registers, which devices take in any order.
+unsafe impl Sync for Window {}
+
 macro_rules! access {
     ($read:ident, $write:ident, $type:ty) => {
         /// Reads the register at `offset` bytes; all ones where the window has no such register.

@@ -1,8 +1,12 @@
 //! The ways out: exit codes for tests, power off, reset.
 
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
+use spin::Once;
+
+use crate::acpi::{Power, PowerWrite, Register};
 use crate::cpu::{self, port};
+use crate::mmio::Window;
 
 /// How the guest ended; QEMU's exit status is twice the number plus one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +29,23 @@ pub enum ExitCode {
 /// Port of QEMU's `isa-debug-exit`, plus 1 << 16; 0 = none.
 static DEBUG_EXIT: AtomicU32 = AtomicU32::new(0);
 
-/// How ACPI says that power goes off: `PM1a_CNT` port in the low half, sleep type above.
-static ACPI_OFF: AtomicU32 = AtomicU32::new(0);
-const ACPI_OFF_KNOWN: u32 = 1 << 31;
+/// The ways that ACPI's tables tell.
+#[derive(Debug)]
+struct AcpiWays {
+    off: [Option<Way>; 2],
+    reset: Option<Way>,
+}
 
-/// How ACPI says that the machine resets: port, then value; `known` when the flag is set.
-static ACPI_RESET_PORT: AtomicU32 = AtomicU32::new(0);
-static ACPI_RESET_VALUE: AtomicU8 = AtomicU8::new(0);
+/// A write, with its register within reach.
+#[derive(Debug)]
+enum Way {
+    Port8(u16, u8),
+    Port16(u16, u16),
+    Memory(Window, u8),
+}
+
+static ACPI: Once<AcpiWays> = Once::new();
+
 const PORT_KNOWN: u32 = 1 << 16;
 
 /// Makes [`exit`] write its code to this port first (`aerolith.debug_exit=`).
@@ -51,22 +65,33 @@ pub fn parse_port(word: &str) -> Option<u16> {
     }
 }
 
-/// Makes [`power_off`] use the FADT's `PM1a_CNT` with the sleep type of `_S5`.
+/// Makes [`power_off`] and [`reboot`] use what ACPI's tables tell, before other ways. Needs the page tables.
 ///
 /// # Safety
 /// The values are those of this machine's ACPI tables.
-pub unsafe fn set_acpi_power_off(control_port: u16, sleep_type: u8) {
-    let value = ACPI_OFF_KNOWN | u32::from(sleep_type & 7) << 16 | u32::from(control_port);
-    ACPI_OFF.store(value, Ordering::Relaxed);
+pub unsafe fn set_acpi(power: &Power) {
+    let mut off = power.off().map(way);
+    let off = [off.next().flatten(), off.next().flatten()];
+    let reset = power.reset().and_then(way);
+    ACPI.call_once(|| AcpiWays { off, reset });
 }
 
-/// Makes [`reboot`] use the FADT's reset register (an I/O port).
-///
-/// # Safety
-/// The values are those of this machine's ACPI tables.
-pub unsafe fn set_acpi_reset(port: u16, value: u8) {
-    ACPI_RESET_VALUE.store(value, Ordering::Relaxed);
-    ACPI_RESET_PORT.store(PORT_KNOWN | u32::from(port), Ordering::Relaxed);
+fn way(write: PowerWrite) -> Option<Way> {
+    match write {
+        PowerWrite::Word(port, value) => Some(Way::Port16(port, value)),
+        PowerWrite::Byte(Register::Port(port), value) => Some(Way::Port8(port, value)),
+        PowerWrite::Byte(Register::Memory(address), value) => {
+            Window::map(address, 1).map(|window| Way::Memory(window, value))
+        }
+    }
+}
+
+fn go(way: &Way) {
+    match *way {
+        Way::Port8(port, value) => out8(port, value),
+        Way::Port16(port, value) => out16(port, value),
+        Way::Memory(ref window, value) => window.write_u8(0, value),
+    }
 }
 
 fn out8(port: u16, value: u8) {
@@ -94,10 +119,8 @@ pub fn exit(code: ExitCode) -> ! {
 /// Switches the machine off, by whatever way it knows.
 pub fn power_off() -> ! {
     const SLEEP_ENABLE: u16 = 1 << 13;
-    let acpi = ACPI_OFF.load(Ordering::Relaxed);
-    if acpi & ACPI_OFF_KNOWN != 0 {
-        let control = (acpi & 0xFFFF) as u16;
-        out16(control, ((acpi >> 16 & 7) as u16) << 10 | SLEEP_ENABLE);
+    if let Some(acpi) = ACPI.get() {
+        acpi.off.iter().flatten().for_each(go);
     }
     // Where no tables said: QEMU's q35 (ICH9) and pc (PIIX4), with sleep type 0, then Cloud
     // Hypervisor's shutdown port (S5 is 5 << 2, with the enable bit).
@@ -113,8 +136,8 @@ pub fn reboot() -> ! {
     const KEYBOARD_COMMAND: u16 = 0x64;
     const PULSE_RESET: u8 = 0xFE;
     const RESET_CONTROL: u16 = 0xCF9;
-    if let Some(port) = known_port(ACPI_RESET_PORT.load(Ordering::Relaxed)) {
-        out8(port, ACPI_RESET_VALUE.load(Ordering::Relaxed));
+    if let Some(way) = ACPI.get().and_then(|acpi| acpi.reset.as_ref()) {
+        go(way);
     }
     out8(KEYBOARD_COMMAND, PULSE_RESET);
     out8(RESET_CONTROL, 0x02);

@@ -47,6 +47,40 @@ pub struct Power {
     pub reset: Option<(Register, u8)>,
 }
 
+/// A write that changes the machine's power state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerWrite {
+    /// A byte.
+    Byte(Register, u8),
+    /// Two bytes to a port.
+    Word(u16, u16),
+}
+
+impl Power {
+    /// The writes, in order, that switch the machine off.
+    pub fn off(&self) -> impl Iterator<Item = PowerWrite> + use<> {
+        const PM1_GO: u16 = 1 << 13;
+        const REDUCED_GO: u8 = 1 << 5;
+        let pm1 = |port, kind: u8| PowerWrite::Word(port, (u16::from(kind) << 10) | PM1_GO);
+        let writes = match (self.sleep, self.sleep_types) {
+            (Some(SleepControl::Pm1 { a, b }), Some([kind_a, kind_b])) => {
+                [Some(pm1(a, kind_a)), b.map(|b| pm1(b, kind_b))]
+            }
+            (Some(SleepControl::Reduced(register)), Some([kind, _])) => {
+                [Some(PowerWrite::Byte(register, (kind << 2) | REDUCED_GO)), None]
+            }
+            _ => [None, None],
+        };
+        writes.into_iter().flatten()
+    }
+
+    /// The write that resets the machine.
+    #[must_use]
+    pub fn reset(&self) -> Option<PowerWrite> {
+        self.reset.map(|(register, value)| PowerWrite::Byte(register, value))
+    }
+}
+
 /// Address of the DSDT by a checked FADT.
 pub fn dsdt(table: &[u8]) -> Option<u64> {
     let long = u64_at(table, X_DSDT).filter(|address| *address != 0);

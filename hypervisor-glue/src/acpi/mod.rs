@@ -13,7 +13,7 @@ mod tests;
 
 use alloc::vec::Vec;
 
-pub use fadt::{Power, Register, SleepControl};
+pub use fadt::{Power, PowerWrite, Register, SleepControl};
 pub use madt::{Interrupts, IoApic, Override};
 pub use mcfg::EcamRegion;
 pub use tables::{Firmware, MachineFirmware, TableError};

@@ -154,6 +154,26 @@ fn q35_tells_ecam_overrides_and_its_power_ports() {
 }
 
 #[test]
+fn power_goes_off_by_the_registers_and_sleep_types_of_the_tables() {
+    let off = |firmware: FakeFirmware| {
+        Acpi::read(&firmware, None).unwrap().power.off().collect::<Vec<_>>()
+    };
+    let sleep = Register::Memory(0xfea0_0200);
+    assert_eq!(off(microvm()), [PowerWrite::Byte(sleep, (5 << 2) | (1 << 5))]);
+    assert_eq!(off(q35()), [PowerWrite::Word(0x604, 1 << 13)]);
+    let both = Power {
+        sleep: Some(SleepControl::Pm1 { a: 1, b: Some(2) }),
+        sleep_types: Some([7, 5]),
+        reset: None,
+    };
+    assert_eq!(
+        both.off().collect::<Vec<_>>(),
+        [PowerWrite::Word(1, (7 << 10) | (1 << 13)), PowerWrite::Word(2, (5 << 10) | (1 << 13))]
+    );
+    assert_eq!(Power { sleep_types: None, ..both }.off().count(), 0);
+}
+
+#[test]
 fn a_machine_without_a_sound_root_has_no_acpi() {
     assert_eq!(Acpi::read(&FakeFirmware::default(), None), Err(TableError::NoRoot));
     assert_eq!(Acpi::read(&FakeFirmware::default(), Some(RSDP)), Err(TableError::Unreadable));

@@ -57,9 +57,6 @@ pub struct LocalApic {
     deadline: bool,
 }
 
-// SAFETY: only the boot CPU uses it, and the memory window may be used from anywhere.
-unsafe impl Sync for LocalApic {}
-
 /// How the timer is armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {

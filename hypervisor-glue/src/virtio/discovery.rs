@@ -11,6 +11,7 @@ use crate::mmio::Window;
 use crate::pci::{self, Address, ConfigAccess, Function, Gaps, MachineConfig};
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use virtio_drivers::transport::{DeviceType, Transport};
 
 /// Where a device is.
@@ -106,12 +107,19 @@ fn on_pci(
     }
 }
 
-/// The interrupt by the function's pin, as firmware routed it.
+/// Inputs at which pins arrive beside the one that firmware routed them to, which may be none (ICH9, section 10.10.2).
+/// Which pin has which is said only by AML code.
+const PIN_INTERRUPTS: Range<u32> = 16..24;
+
+/// The interrupt by the function's pin: wherever it may arrive. Others that arrive there wake us once in vain.
 fn by_pin(config: &MachineConfig, acpi: &Acpi, address: Address) -> Interrupt {
-    let routed = pci::interrupt_line(config, address).is_some_and(|line| {
+    let mut routed = pci::interrupt_line(config, address).is_some_and(|line| {
         let (interrupt, active_low) = acpi.interrupts.isa(line);
         apic::route(interrupt, active_low)
     });
+    for interrupt in PIN_INTERRUPTS {
+        routed |= apic::route(interrupt, false);
+    }
     if routed { Interrupt::Line } else { Interrupt::None }
 }
 

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hypervisor_glue::boot::CommandLine;
+use hypervisor_glue::fw_cfg::{self, FwCfg};
 use hypervisor_glue::logger;
 use kernel::config::{Config, LogLevel};
 use log::{LevelFilter, info, warn};
@@ -27,7 +28,7 @@ pub fn find(words: &CommandLine) -> Config {
 fn given(words: &CommandLine) -> Option<Config> {
     let (source, blob) = match words.value(WORD) {
         Some(text) => ("the command line", decode_word(text)?),
-        None => return None,
+        None => ("fw_cfg", item()?),
     };
     match Config::decode(&blob) {
         Ok(config) => {
@@ -39,6 +40,13 @@ fn given(words: &CommandLine) -> Option<Config> {
             None
         }
     }
+}
+
+fn item() -> Option<Vec<u8>> {
+    FwCfg::open()?.item(fw_cfg::CONFIGURATION).unwrap_or_else(|reason| {
+        warn!(target: "config", "not used: {}: {reason}", fw_cfg::CONFIGURATION);
+        None
+    })
 }
 
 fn decode_word(text: &str) -> Option<Vec<u8>> {

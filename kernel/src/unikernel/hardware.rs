@@ -1,23 +1,27 @@
 //! The machine as the node sees it.
 
 use alloc::vec::Vec;
+use core::cell::RefCell;
 
 use hypervisor_glue::boot::phases;
 use hypervisor_glue::clock;
+use hypervisor_glue::entropy::Csprng;
 use hypervisor_glue::memory::heap::KernelHeap;
 use hypervisor_glue::trap::interrupts;
 use kernel::machine::{BootPhase, HeapUse, IdleUse, Instant, Machine};
+use rand_core::Rng;
 
 /// The hardware, behind the node's trait.
 #[derive(Debug)]
 pub struct Hardware {
     heap: &'static KernelHeap,
+    random: RefCell<Csprng>,
 }
 
 impl Hardware {
-    /// The machine whose memory `heap` manages; clock and entropy are up.
-    pub const fn new(heap: &'static KernelHeap) -> Hardware {
-        Hardware { heap }
+    /// The machine whose memory `heap` manages and whose random numbers come from `random`; the clock is up.
+    pub const fn new(heap: &'static KernelHeap, random: Csprng) -> Hardware {
+        Hardware { heap, random: RefCell::new(random) }
     }
 }
 
@@ -31,7 +35,7 @@ impl Machine for Hardware {
     }
 
     fn fill_random(&self, out: &mut [u8]) {
-        super::random::fill(out);
+        self.random.borrow_mut().fill_bytes(out);
     }
 
     fn heap(&self) -> HeapUse {

@@ -1,11 +1,11 @@
 //! The machine half of the kernel: start, panic, and what the wiring needs.
 
 mod configuration;
+mod devices;
 #[cfg(feature = "fault-injection")]
 mod fault_injection;
 mod hardware;
 mod host;
-mod random;
 mod run;
 
 use core::panic::PanicInfo;

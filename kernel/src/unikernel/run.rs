@@ -6,16 +6,17 @@ use hypervisor_glue::acpi::{Acpi, MachineFirmware};
 use hypervisor_glue::boot::{BootInfo, phases};
 use hypervisor_glue::memory::heap::KernelHeap;
 use hypervisor_glue::power::{self, ExitCode};
-use hypervisor_glue::virtio::{self, DeviceType, MachineTransport, VirtioNet};
+use hypervisor_glue::virtio::{self, MachineTransport, VirtioNet};
 use hypervisor_glue::{apic, clock, logger};
 use kernel::executor::{self, Executor};
 use kernel::machine::Machine;
-use log::{error, info, warn};
+use log::{error, info};
 use netstack::time::Instant;
 use netstack::{EthernetAddress, Stack, StackConfig};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium};
 
 use super::configuration;
+use super::devices::{self, Devices};
 use super::hardware::{self, Hardware};
 use super::host::Host;
 
@@ -36,8 +37,8 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     apic::init_io(&acpi.interrupts);
     apic::init_timer();
     phases::mark("acpi");
-    let machine: Rc<dyn Machine> = Rc::new(Hardware::new(heap));
-    let nic = find_network(info, &acpi, &*machine);
+    let Devices { nic, random } = devices::find(info, &acpi);
+    let machine: Rc<dyn Machine> = Rc::new(Hardware::new(heap, random));
     phases::mark("devices");
     let config = configuration::find(&info.command_line);
     let executor = Executor::new(machine.clone());
@@ -64,31 +65,14 @@ fn read_acpi(info: &BootInfo) -> Acpi {
     // SAFETY: firmware tables are read before anything else could reuse their memory.
     let firmware = unsafe { MachineFirmware::new() };
     let rsdp = info.rsdp.map(|address| address.0);
-    Acpi::read(&firmware, rsdp).unwrap_or_else(|reason| {
+    let acpi = Acpi::read(&firmware, rsdp).unwrap_or_else(|reason| {
         // Machines without ACPI exist; what is missing then shows where it is needed.
         info!(target: "boot", "no ACPI: {reason}");
         Acpi::default()
-    })
-}
-
-/// The first network device that works.
-fn find_network(
-    info: &BootInfo,
-    acpi: &Acpi,
-    machine: &dyn Machine,
-) -> Option<VirtioNet<MachineTransport>> {
-    let words = info.command_line.values("virtio_mmio.device");
-    let mut random = [0; 6];
-    machine.fill_random(&mut random);
-    let fallback = virtio::net::local_mac(random);
-    for device in virtio::discover(acpi, &info.memory_map, words, &[DeviceType::Network]) {
-        match VirtioNet::new(device.transport, device.interrupt, fallback) {
-            Ok(nic) => return Some(nic),
-            Err(reason) => warn!(target: "boot", "network at {}: {reason}", device.place),
-        }
-    }
-    warn!(target: "boot", "no network device: nobody can reach this node");
-    None
+    });
+    // SAFETY: these are the values of this machine's tables.
+    unsafe { power::set_acpi(&acpi.power) };
+    acpi
 }
 
 fn make_stack(

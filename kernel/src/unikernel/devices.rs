@@ -1,0 +1,62 @@
+//! The machine's devices, as far as a node needs them.
+
+use alloc::vec::Vec;
+
+use hypervisor_glue::acpi::Acpi;
+use hypervisor_glue::boot::BootInfo;
+use hypervisor_glue::entropy::{Csprng, Source};
+use hypervisor_glue::power::{self, ExitCode};
+use hypervisor_glue::virtio::{self, DeviceType, Found, MachineTransport, VirtioNet, VirtioRng};
+use log::{error, warn};
+use rand_core::Rng;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Devices {
+    /// The first network device that works.
+    pub nic: Option<VirtioNet<MachineTransport>>,
+    /// The generator of random numbers.
+    pub random: Csprng,
+}
+
+/// Finds and starts the devices. A machine without a source of random numbers ends here: it cannot make keys.
+pub fn find(info: &BootInfo, acpi: &Acpi) -> Devices {
+    let words = info.command_line.values("virtio_mmio.device");
+    let wanted = [DeviceType::EntropySource, DeviceType::Network];
+    let found = virtio::discover(acpi, &info.memory_map, words, &wanted);
+    let (sources, others): (Vec<Found>, Vec<Found>) =
+        found.into_iter().partition(|device| device.kind == DeviceType::EntropySource);
+    let mut random = generator(sources);
+    let nic = others.into_iter().find_map(|device| network(device, &mut random));
+    if nic.is_none() {
+        warn!(target: "boot", "no network device: nobody can reach this node");
+    }
+    Devices { nic, random }
+}
+
+fn generator(devices: Vec<Found>) -> Csprng {
+    let mut sources: Vec<_> = devices
+        .into_iter()
+        .filter_map(|device| {
+            VirtioRng::new(device.transport)
+                .inspect_err(|reason| {
+                    warn!(target: "boot", "random numbers at {}: {reason}", device.place);
+                })
+                .ok()
+        })
+        .collect();
+    let mut sources: Vec<&mut dyn Source> =
+        sources.iter_mut().map(|source| -> &mut dyn Source { source }).collect();
+    Csprng::new(&mut sources).unwrap_or_else(|reason| {
+        error!(target: "boot", "cannot boot: {reason}");
+        power::exit(ExitCode::CannotBoot)
+    })
+}
+
+fn network(device: Found, random: &mut Csprng) -> Option<VirtioNet<MachineTransport>> {
+    let mut bytes = [0; 6];
+    random.fill_bytes(&mut bytes);
+    VirtioNet::new(device.transport, device.interrupt, virtio::net::local_mac(bytes))
+        .inspect_err(|reason| warn!(target: "boot", "network at {}: {reason}", device.place))
+        .ok()
+}
