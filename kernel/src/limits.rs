@@ -40,7 +40,7 @@ pub const LIGHT_CALL_BYTES: usize = 512;
 pub const MAX_CALLS_IN_A_ROW: usize = 64;
 
 /// Fuel that the interpreter burns between two yields.
-pub const FUEL_PER_SLICE: u64 = 2_000;
+pub const FUEL_PER_SLICE: u64 = 5_000;
 /// Fuel of all steps of one particle, in whole slices.
 pub const MAX_FUEL_PER_PARTICLE: u64 = 50_000_000;
 /// Steps of one particle.
