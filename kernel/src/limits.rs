@@ -39,10 +39,16 @@ pub const LIGHT_CALL_BYTES: usize = 512;
 /// Calls of one step that run without a yield.
 pub const MAX_CALLS_IN_A_ROW: usize = 64;
 
-/// Fuel that the interpreter burns between two yields.
-pub const FUEL_PER_SLICE: u64 = 5_000;
+/// Fuel that the interpreter gets at a time.
+pub const FUEL_PER_SLICE: u64 = 1_000;
+/// Time that the interpreter takes without a yield; a slice of fuel may make it a little more.
+pub const MAX_MICROS_IN_A_ROW: u64 = 500;
+/// Slices of fuel without a yield.
+pub const MAX_SLICES_IN_A_ROW: usize = 16;
 /// Fuel of all steps of one particle, in whole slices.
-pub const MAX_FUEL_PER_PARTICLE: u64 = 50_000_000;
+pub const MAX_FUEL_PER_PARTICLE: u64 = 20_000_000;
+/// Time of the interpreter for all steps of one particle.
+pub const MAX_INTERPRETER_MICROS_PER_PARTICLE: u64 = 10_000_000;
 /// Steps of one particle.
 pub const MAX_STEPS_PER_PARTICLE: u32 = 4_096;
 /// Answers of services to one particle.

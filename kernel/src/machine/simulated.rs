@@ -25,6 +25,7 @@ struct State {
     random: Cell<u64>,
     halts: Cell<u64>,
     heap: Cell<HeapUse>,
+    tick: Cell<Duration>,
 }
 
 impl Simulated {
@@ -35,6 +36,7 @@ impl Simulated {
             now: Cell::new(Instant::ZERO),
             random: Cell::new(seed),
             halts: Cell::new(0),
+            tick: Cell::new(Duration::ZERO),
             heap: Cell::new(HeapUse { total: 256 << 20, used: 1 << 20, peak: 2 << 20 }),
         };
         Self { inner: Rc::new(state) }
@@ -49,6 +51,11 @@ impl Simulated {
     pub fn sleep_until(&self, moment: Instant) {
         self.inner.halts.set(self.inner.halts.get().saturating_add(1));
         self.inner.now.set(self.inner.now.get().max(moment));
+    }
+
+    /// Lets `tick` pass at every look at the clock, as if work took time.
+    pub fn set_tick(&self, tick: Duration) {
+        self.inner.tick.set(tick);
     }
 
     /// Sets what [`Machine::heap`] tells from now on.
@@ -68,7 +75,9 @@ impl Simulated {
 
 impl Machine for Simulated {
     fn now(&self) -> Instant {
-        self.inner.now.get()
+        let now = self.inner.now.get();
+        self.inner.now.set(now.after(self.inner.tick.get()));
+        now
     }
 
     fn unix_time_ms(&self) -> u64 {
@@ -107,6 +116,13 @@ mod tests {
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
+    }
+
+    #[test]
+    fn a_ticking_clock_moves_when_it_is_looked_at() {
+        let machine = Simulated::new(0);
+        machine.set_tick(Duration::from_micros(3));
+        assert_eq!([machine.now(), machine.now()].map(Instant::as_micros), [0, 3]);
     }
 
     #[test]

@@ -17,7 +17,8 @@ use super::report::{Budget, End, Fault, Report};
 use crate::executor::{Executor, yield_now};
 use crate::limits::{
     FUEL_PER_SLICE, LIGHT_CALL_BYTES, MAX_CALLS_IN_A_ROW, MAX_CALLS_WAITING, MAX_FUEL_PER_PARTICLE,
-    MAX_RESULT_BYTES_PER_PARTICLE, MAX_STEPS_PER_PARTICLE, MAX_UNREACHABLE_NAMED,
+    MAX_INTERPRETER_MICROS_PER_PARTICLE, MAX_MICROS_IN_A_ROW, MAX_RESULT_BYTES_PER_PARTICLE,
+    MAX_SLICES_IN_A_ROW, MAX_STEPS_PER_PARTICLE, MAX_UNREACHABLE_NAMED,
 };
 use crate::service::{Caller, Services, Started, weigh};
 
@@ -156,27 +157,45 @@ impl<E: Environment> Actor<E> {
         }
         tally.steps.set(tally.steps.get().saturating_add(1));
         let current = self.inbox.pop().unwrap_or_default();
-        let executor = self.environment.executor().clone();
-        let mut started = executor.now();
         self.session.begin(&current, core::mem::take(&mut self.results));
         loop {
-            let progress = self.session.run(FUEL_PER_SLICE);
-            let micros = executor.now().since(started).as_micros();
-            let micros = u64::try_from(micros).unwrap_or(u64::MAX);
-            tally.micros.set(tally.micros.get().saturating_add(micros));
-            tally.fuel.set(tally.fuel.get().saturating_add(FUEL_PER_SLICE));
-            match progress {
-                Progress::Done(outcome) => return Ok(outcome),
-                Progress::OutOfFuel if tally.fuel.get() >= MAX_FUEL_PER_PARTICLE => {
-                    return Err(Budget::Fuel);
-                }
-                Progress::OutOfFuel if self.environment.memory_is_short() => {
-                    return Err(Budget::Memory);
-                }
-                Progress::OutOfFuel => yield_now().await,
+            if let Some(outcome) = self.run_slices() {
+                return Ok(outcome);
             }
-            started = executor.now();
+            if tally.fuel.get() >= MAX_FUEL_PER_PARTICLE {
+                return Err(Budget::Fuel);
+            }
+            if tally.micros.get() >= MAX_INTERPRETER_MICROS_PER_PARTICLE {
+                return Err(Budget::Time);
+            }
+            if self.environment.memory_is_short() {
+                return Err(Budget::Memory);
+            }
+            yield_now().await;
         }
+    }
+
+    /// Interprets until the step is over or others should have a turn: what one unit of fuel costs
+    /// differs much, so the clock decides, and the number of slices where the clock stands still.
+    fn run_slices(&mut self) -> Option<StepOutcome> {
+        let executor = self.environment.executor();
+        let started = executor.now();
+        let mut outcome = None;
+        let mut micros = 0;
+        for _ in 0..MAX_SLICES_IN_A_ROW {
+            let progress = self.session.run(FUEL_PER_SLICE);
+            self.tally.fuel.set(self.tally.fuel.get().saturating_add(FUEL_PER_SLICE));
+            micros = executor.now().as_micros().saturating_sub(started.as_micros());
+            if let Progress::Done(done) = progress {
+                outcome = Some(done);
+                break;
+            }
+            if micros >= MAX_MICROS_IN_A_ROW {
+                break;
+            }
+        }
+        self.tally.micros.set(self.tally.micros.get().saturating_add(micros));
+        outcome
     }
 
     fn forward(&mut self, outcome: &StepOutcome) {

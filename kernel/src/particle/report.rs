@@ -7,7 +7,10 @@ use core::fmt;
 
 use air_core::{Span, StepOutcome};
 
-use crate::limits::{MAX_FUEL_PER_PARTICLE, MAX_RESULT_BYTES_PER_PARTICLE, MAX_STEPS_PER_PARTICLE};
+use crate::limits::{
+    MAX_FUEL_PER_PARTICLE, MAX_INTERPRETER_MICROS_PER_PARTICLE, MAX_RESULT_BYTES_PER_PARTICLE,
+    MAX_STEPS_PER_PARTICLE,
+};
 
 /// What is left of a particle when its actor is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +47,10 @@ pub enum End {
 pub enum Budget {
     /// Steps of the interpreter.
     Steps,
-    /// Fuel, which is time of the interpreter.
+    /// Fuel: instructions of the interpreter and bytes that they work on.
     Fuel,
+    /// Time of the interpreter.
+    Time,
     /// Bytes that services answered.
     Results,
     /// The machine's memory, which all particles share.
@@ -61,6 +66,11 @@ impl fmt::Display for Budget {
             Self::Fuel => {
                 write!(f, "the particle needs more than {MAX_FUEL_PER_PARTICLE} units of fuel")
             }
+            Self::Time => write!(
+                f,
+                "the particle needs more than {} s of the interpreter",
+                MAX_INTERPRETER_MICROS_PER_PARTICLE / 1_000_000
+            ),
             Self::Results => write!(
                 f,
                 "the particle's calls gave more than {MAX_RESULT_BYTES_PER_PARTICLE} bytes"

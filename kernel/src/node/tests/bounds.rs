@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use air_core::Value;
 
@@ -65,7 +66,7 @@ fn a_script_that_computes_for_ever_is_stopped_by_its_fuel() {
     let bench = Bench::new();
     let endless = bench.post("/air", &endless());
     let quick = bench.post("/air", RESPOND);
-    for _ in 0..20 {
+    for _ in 0..5 {
         bench.executor.turn();
     }
     assert!(quick.is_filled(), "others are answered in the meantime");
@@ -94,11 +95,11 @@ fn a_deadline_stops_a_script_that_computes() {
     // The clock of the test stands still while scripts run, so a second particle moves it.
     let bench = Bench::with(|config| config.particles.ttl_ms = 20);
     let endless = bench.post("/air", &endless());
-    for _ in 0..50 {
+    for _ in 0..5 {
         bench.executor.turn();
     }
     assert!(!endless.is_filled(), "{:?}", taken(&endless));
-    bench.machine.advance(core::time::Duration::from_millis(20));
+    bench.machine.advance(Duration::from_millis(20));
     bench.run();
     assert_eq!(taken(&endless).status, 504);
     assert_eq!(bench.metric("aerolith_particles"), 0.0);
@@ -163,7 +164,7 @@ fn particles_are_refused_and_ended_while_memory_is_short() {
     bench.machine.set_heap(heap(85_000));
     assert_eq!(bench.air(RESPOND).status, 200);
     let endless = bench.post("/air", &endless());
-    for _ in 0..50 {
+    for _ in 0..5 {
         bench.executor.turn();
     }
     bench.machine.set_heap(heap(90_000));
@@ -171,5 +172,15 @@ fn particles_are_refused_and_ended_while_memory_is_short() {
     let reply = taken(&endless);
     assert_eq!(reply.status, 422);
     let expected = "the machine has no memory left for the particle";
+    assert_eq!(reply.error("message"), Value::from(expected));
+}
+
+#[test]
+fn the_interpreter_gives_a_particle_only_so_much_time() {
+    let bench = Bench::with(|config| config.particles.ttl_ms = 300_000);
+    bench.machine.set_tick(Duration::from_millis(20));
+    let reply = bench.air(&endless());
+    assert_eq!(reply.status, 422);
+    let expected = "the particle needs more than 10 s of the interpreter";
     assert_eq!(reply.error("message"), Value::from(expected));
 }
