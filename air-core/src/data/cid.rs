@@ -8,6 +8,8 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::str::Utf8Error;
 
 use super::{CanonElement, CanonResult, Provenance, ServiceResult, Tetraplet};
 use crate::value::Value;
@@ -20,11 +22,11 @@ const CANONICAL_PREFIX: &[u8; 9] = b"bagaaihra";
 const BASE32_DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// A content identifier. Equality and order are those of the texts.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Cid(Repr);
 
 /// Invariant: `Text` is never the text of a `Canonical`, so that derived equality is that of texts.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 enum Repr {
     Canonical([u8; 32]),
     Text(Arc<str>),
@@ -39,6 +41,14 @@ impl Cid {
             Some(digest) => Repr::Canonical(digest),
             None => Repr::Text(text.into()),
         })
+    }
+
+    /// The CID with this text in UTF-8.
+    pub fn from_utf8(text: &[u8]) -> Result<Self, Utf8Error> {
+        match decode_canonical(text) {
+            Some(digest) => Ok(Self(Repr::Canonical(digest))),
+            None => core::str::from_utf8(text).map(|text| Self(Repr::Text(text.into()))),
+        }
     }
 
     /// The CID of a JSON text.
@@ -140,6 +150,21 @@ impl Cid {
     }
 }
 
+impl Hash for Cid {
+    /// By words, which a hasher takes faster than a slice. All of the digest counts: those in data that
+    /// nobody has verified yet are anybody's choice.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.0 {
+            Repr::Canonical(digest) => {
+                for word in digest.as_chunks::<8>().0 {
+                    state.write_u64(u64::from_ne_bytes(*word));
+                }
+            }
+            Repr::Text(text) => text.hash(state),
+        }
+    }
+}
+
 impl Ord for Cid {
     fn cmp(&self, other: &Self) -> Ordering {
         match (&self.0, &other.0) {
@@ -197,49 +222,87 @@ fn base32_digit(digest: &[u8; 32], digit: usize) -> u8 {
 }
 
 fn encode_canonical(digest: &[u8; 32]) -> [u8; CANONICAL_TEXT_LEN] {
-    let mut text = [b'a'; CANONICAL_TEXT_LEN];
+    let mut text = [0; CANONICAL_TEXT_LEN];
     let (prefix, digits) = text.split_at_mut(CANONICAL_PREFIX.len());
     prefix.copy_from_slice(CANONICAL_PREFIX);
     // Five bytes make eight digits; the last two bytes make four, filled with zero bits.
-    for (bytes, digits) in digest.chunks(5).zip(digits.chunks_mut(8)) {
-        let bits = bytes.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-        let bits = bits << (8 * (5 - bytes.len()));
-        for (index, digit) in digits.iter_mut().enumerate() {
-            *digit = BASE32_DIGITS[((bits >> (35 - 5 * index)) & 31) as usize];
-        }
+    let (groups, rest) = digest.as_chunks::<5>();
+    let (places, last) = digits.as_chunks_mut::<8>();
+    for (group, place) in groups.iter().zip(places) {
+        *place = eight_digits(group);
+    }
+    if let (&[high, low], Some(last)) = (rest, last.first_chunk_mut::<4>()) {
+        let [a, b, c, d, ..] = eight_digits(&[high, low, 0, 0, 0]);
+        *last = [a, b, c, d];
     }
     text
+}
+
+fn decode_canonical(text: &[u8]) -> Option<[u8; 32]> {
+    let text: &[u8; CANONICAL_TEXT_LEN] = text.try_into().ok()?;
+    let digits = text.strip_prefix(CANONICAL_PREFIX)?;
+    let mut digest = [0; 32];
+    let (groups, rest) = digits.as_chunks::<8>();
+    let (places, last) = digest.as_chunks_mut::<5>();
+    for (group, place) in groups.iter().zip(places) {
+        *place = five_bytes(*group)?;
+    }
+    let (&[a, b, c, d], Some(last)) = (rest, last.first_chunk_mut::<2>()) else { return None };
+    let zero = BASE32_DIGITS[0];
+    // The zero bits that fill the last digit are part of the canonical form.
+    let [high, low, 0, 0, 0] = five_bytes([a, b, c, d, zero, zero, zero, zero])? else {
+        return None;
+    };
+    *last = [high, low];
+    Some(digest)
+}
+
+/// The same byte in all eight places of a word.
+const fn everywhere(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The digits of 40 bits, all eight at once: one in each byte of a word.
+fn eight_digits(bytes: &[u8; 5]) -> [u8; 8] {
+    let [a, b, c, d, e] = *bytes;
+    let bits = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+    // Two halves of 20 bits, four quarters of 10, eight values of 5.
+    let halves = (bits >> 20) << 32 | (bits & 0x000F_FFFF);
+    let quarters = (halves & 0x000F_FC00_000F_FC00) << 6 | (halves & 0x0000_03FF_0000_03FF);
+    let values = (quarters & 0x03E0_03E0_03E0_03E0) << 3 | (quarters & 0x001F_001F_001F_001F);
+    // 1 in the bytes of the values from 26 up, which the figures from 2 on stand for.
+    let figures = ((values + everywhere(0x80 - 26)) >> 7) & everywhere(1);
+    let digits = values + everywhere(b'a') - figures * u64::from(b'a' + 26 - b'2');
+    digits.to_be_bytes()
+}
+
+/// The 40 bits of eight digits, all at once; nothing if one of them is no digit.
+fn five_bytes(digits: [u8; 8]) -> Option<[u8; 5]> {
+    const HIGH: u64 = everywhere(0x80);
+    let word = u64::from_be_bytes(digits);
+    // The high bit of each byte tells whether the character is `from` or beyond; those of characters
+    // that are not ASCII would run over.
+    let at_least = |from: u8| (word + everywhere(0x80 - from)) & HIGH;
+    if word & HIGH != 0 {
+        return None;
+    }
+    let letters = at_least(b'a') & !at_least(b'z' + 1);
+    let figures = at_least(b'2') & !at_least(b'7' + 1);
+    if letters | figures != HIGH {
+        return None;
+    }
+    let values = word - everywhere(b'2' - 26) - (letters >> 7) * u64::from(b'a' - (b'2' - 26));
+    let quarters = (values & 0x1F00_1F00_1F00_1F00) >> 3 | (values & 0x001F_001F_001F_001F);
+    let halves = (quarters & 0x03FF_0000_03FF_0000) >> 6 | (quarters & 0x0000_03FF_0000_03FF);
+    let bits = (halves >> 32) << 20 | (halves & 0x000F_FFFF);
+    let [_, _, _, a, b, c, d, e] = bits.to_be_bytes();
+    Some([a, b, c, d, e])
 }
 
 /// The value of a digit of lower-case base32.
 pub(super) fn base32_value(digit: u8) -> Option<u8> {
     let value = DIGIT_VALUES[usize::from(digit)];
     (value != NO_DIGIT).then_some(value)
-}
-
-fn decode_canonical(text: &[u8]) -> Option<[u8; 32]> {
-    let digits = text.strip_prefix(CANONICAL_PREFIX)?;
-    if text.len() != CANONICAL_TEXT_LEN {
-        return None;
-    }
-    let mut digest = [0_u8; 32];
-    let mut invalid = 0;
-    for (bytes, digits) in digest.chunks_mut(5).zip(digits.chunks(8)) {
-        let mut bits = 0_u64;
-        for digit in digits {
-            let value = DIGIT_VALUES[usize::from(*digit)];
-            invalid |= value & NO_DIGIT;
-            bits = bits << 5 | u64::from(value & 31);
-        }
-        let bits = bits << (5 * (8 - digits.len()));
-        let all = bits.to_be_bytes();
-        bytes.copy_from_slice(&all[3..3 + bytes.len()]);
-        // The zero bits that fill the last digit are part of the canonical form.
-        if bytes.len() < 5 && bits << (24 + 8 * bytes.len()) != 0 {
-            invalid |= NO_DIGIT;
-        }
-    }
-    (invalid == 0).then_some(digest)
 }
 
 const NO_DIGIT: u8 = 0x80;

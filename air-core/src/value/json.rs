@@ -88,29 +88,55 @@ impl fmt::Display for Value {
 pub fn write_json_string(text: &str, out: &mut String) {
     out.reserve(text.len() + 2);
     out.push('"');
-    let mut plain_from = 0;
-    for (index, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        // Every byte that is escaped is ASCII, so both cuts are at character boundaries.
-        out.push_str(text.get(plain_from..index).unwrap_or_default());
-        plain_from = index + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            0x08 => out.push_str("\\b"),
-            0x0c => out.push_str("\\f"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            _ => {
+    let mut rest = text;
+    while let Some(index) = first_escaped(rest.as_bytes()) {
+        // Every byte that is escaped is ASCII, so the cuts are at character boundaries.
+        let (plain, after) = rest.split_at_checked(index).unwrap_or((rest, ""));
+        out.push_str(plain);
+        match after.as_bytes().first() {
+            Some(b'"') => out.push_str("\\\""),
+            Some(b'\\') => out.push_str("\\\\"),
+            Some(0x08) => out.push_str("\\b"),
+            Some(0x0c) => out.push_str("\\f"),
+            Some(b'\n') => out.push_str("\\n"),
+            Some(b'\r') => out.push_str("\\r"),
+            Some(b'\t') => out.push_str("\\t"),
+            Some(byte) => {
                 let _ = write!(out, "\\u{byte:04x}");
+            }
+            None => {}
+        }
+        rest = after.get(1..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// Where the first byte is that must be escaped: below 0x20, a quote or a backslash. Looks at eight
+/// bytes at a time.
+fn first_escaped(bytes: &[u8]) -> Option<usize> {
+    const fn everywhere(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    const HIGH: u64 = everywhere(0x80);
+    let is_escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (index, bytes) in words.iter().enumerate() {
+        let word = u64::from_ne_bytes(*bytes);
+        // Sets the high bit of a byte below `limit`, and perhaps of others when there is such a byte.
+        let below = |word: u64, limit: u8| word.wrapping_sub(everywhere(limit)) & !word;
+        let suspects = below(word, 0x20)
+            | below(word ^ everywhere(b'"'), 1)
+            | below(word ^ everywhere(b'\\'), 1);
+        if suspects & HIGH != 0 {
+            let inside = bytes.iter().position(|byte| is_escaped(*byte));
+            if let Some(inside) = inside {
+                return Some(8 * index + inside);
             }
         }
     }
-    out.push_str(text.get(plain_from..).unwrap_or_default());
-    out.push('"');
+    let inside = tail.iter().position(|byte| is_escaped(*byte))?;
+    Some(bytes.len() - tail.len() + inside)
 }
 
 /// The JSON text of a finite float: the fewest digits that identify it, in plain notation from 1e-5 up

@@ -226,7 +226,8 @@ impl<'a> Reader<'a> {
             Some(_) => return Err(ArchiveError::SharedDifferently),
             None => {}
         }
-        let cid = Cid::from_text(text(self.leaf(target, len as usize)?)?);
+        let text = self.leaf(target, len as usize)?;
+        let cid = Cid::from_utf8(text).map_err(|_| ArchiveError::NotUtf8)?;
         self.shared.insert(place, Shared::Cid { cid: cid.clone(), len });
         Ok(cid)
     }
