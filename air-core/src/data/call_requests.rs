@@ -13,7 +13,9 @@ use crate::value::{MAX_VALUE_DEPTH, Number, Value};
 /// Encodes requests: a map from call ids to service, function, arguments and tetraplets.
 #[must_use]
 pub fn encode_call_requests(requests: &[CallRequest]) -> Vec<u8> {
-    let mut out = MESSAGE_PACK_PREFIX.to_vec();
+    let size: usize = requests.iter().map(request_size).sum();
+    let mut out = Vec::with_capacity(HEAD_SIZE + size);
+    out.extend_from_slice(&MESSAGE_PACK_PREFIX);
     let mut inner = Vec::new();
     let mut writer = Writer { out: &mut out };
     writer.map(requests.len());
@@ -26,6 +28,7 @@ pub fn encode_call_requests(requests: &[CallRequest]) -> Vec<u8> {
         writer.string(&request.function_name);
         writer.string("arguments");
         inner.clear();
+        inner.reserve(request.arguments.iter().map(value_size).sum());
         put_arguments(&mut Writer { out: &mut inner }, &request.arguments);
         writer.binary(&inner);
         writer.string("tetraplets");
@@ -34,6 +37,40 @@ pub fn encode_call_requests(requests: &[CallRequest]) -> Vec<u8> {
         writer.binary(&inner);
     }
     out
+}
+
+/// Longest head of an encoded value, and more than that of all requests.
+const HEAD_SIZE: usize = 9;
+
+/// At most how many bytes a request takes.
+fn request_size(request: &CallRequest) -> usize {
+    const FIELD_NAMES: usize = 64;
+    const TETRAPLET_NAMES: usize = 48;
+    let tetraplets = request.tetraplets.iter().flatten().map(|tetraplet| {
+        let texts =
+            [&tetraplet.peer_pk, &tetraplet.service_id, &tetraplet.function_name, &tetraplet.lens];
+        TETRAPLET_NAMES + texts.map(|text| HEAD_SIZE + text.len()).iter().sum::<usize>()
+    });
+    FIELD_NAMES
+        + 8 * HEAD_SIZE
+        + request.service_id.len()
+        + request.function_name.len()
+        + request.tetraplets.len() * HEAD_SIZE
+        + request.arguments.iter().map(value_size).sum::<usize>()
+        + tetraplets.sum::<usize>()
+}
+
+/// At most how many bytes a value takes. Recurses at most as deep as values nest.
+fn value_size(value: &Value) -> usize {
+    HEAD_SIZE
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(value_size).sum(),
+            Value::Object(members) => {
+                members.iter().map(|(key, value)| HEAD_SIZE + key.len() + value_size(value)).sum()
+            }
+        }
 }
 
 fn put_arguments(writer: &mut Writer<'_>, arguments: &[Value]) {

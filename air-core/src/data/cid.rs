@@ -6,13 +6,14 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::str::Utf8Error;
 
 use super::{CanonElement, CanonResult, Provenance, ServiceResult, Tetraplet};
-use crate::value::Value;
+use crate::value::{JsonSink, Value};
 
 /// Length of the text of a canonical CID.
 const CANONICAL_TEXT_LEN: usize = 61;
@@ -60,21 +61,23 @@ impl Cid {
     /// The CID of a value.
     #[must_use]
     pub fn of_value(value: &Value) -> Self {
-        Self::of_json(&value.to_json())
+        let mut hash = HashSink::default();
+        value.write_json_to(&mut hash);
+        hash.cid()
     }
 
     /// The CID of a call's argument values, in order (`argument_hash`).
     #[must_use]
     pub fn of_arguments(arguments: &[Value]) -> Self {
-        let mut text = String::from("[");
-        for (index, argument) in arguments.iter().enumerate() {
-            if index > 0 {
-                text.push(',');
-            }
-            argument.write_json(&mut text);
+        let mut hash = HashSink::default();
+        let mut before = "[";
+        for argument in arguments {
+            hash.put(before);
+            before = ",";
+            argument.write_json_to(&mut hash);
         }
-        text.push(']');
-        Self::of_json(&text)
+        hash.put(if arguments.is_empty() { "[]" } else { "]" });
+        hash.cid()
     }
 
     /// The CID of a tetraplet.
@@ -117,11 +120,11 @@ impl Cid {
         }
     }
 
-    /// Length of the text, where it is kept as such.
-    pub(super) fn foreign_text_len(&self) -> Option<usize> {
+    /// Length of the text.
+    pub(super) fn text_len(&self) -> usize {
         match &self.0 {
-            Repr::Canonical(_) => None,
-            Repr::Text(text) => Some(text.len()),
+            Repr::Canonical(_) => CANONICAL_TEXT_LEN,
+            Repr::Text(text) => text.len(),
         }
     }
 
@@ -134,6 +137,14 @@ impl Cid {
                 out.push_str(core::str::from_utf8(&text).unwrap_or_default());
             }
             Repr::Text(text) => out.push_str(text),
+        }
+    }
+
+    /// Appends the text's bytes.
+    pub(super) fn write_bytes(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Repr::Canonical(digest) => out.extend_from_slice(&encode_canonical(digest)),
+            Repr::Text(text) => out.extend_from_slice(text.as_bytes()),
         }
     }
 
@@ -188,9 +199,12 @@ impl PartialOrd for Cid {
 
 impl fmt::Display for Cid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        self.write_text(&mut text);
-        f.write_str(&text)
+        match &self.0 {
+            Repr::Canonical(digest) => {
+                f.write_str(core::str::from_utf8(&encode_canonical(digest)).unwrap_or_default())
+            }
+            Repr::Text(text) => f.write_str(text),
+        }
     }
 }
 
@@ -219,6 +233,44 @@ fn base32_digit(digest: &[u8; 32], digit: usize) -> u8 {
     let low = digest.get(bit / 8 + 1).copied().unwrap_or(0);
     let [value, _] = (u16::from_be_bytes([high, low]) << (bit % 8)).to_be_bytes();
     value >> 3
+}
+
+/// Hashes JSON text while it is written, so that the text of a big value is never in memory at once.
+#[derive(Default)]
+struct HashSink {
+    /// What was written last; nearly always all of it.
+    pending: String,
+    hasher: Option<blake3::Hasher>,
+}
+
+impl HashSink {
+    /// Length up to which text is gathered before it is hashed.
+    const GATHERED: usize = 4096;
+
+    fn cid(self) -> Cid {
+        let digest = match self.hasher {
+            None => blake3::hash(self.pending.as_bytes()),
+            Some(mut hasher) => hasher.update(self.pending.as_bytes()).finalize(),
+        };
+        Cid(Repr::Canonical(*digest.as_bytes()))
+    }
+}
+
+impl JsonSink for HashSink {
+    fn put(&mut self, text: &str) {
+        if self.pending.len() + text.len() <= Self::GATHERED {
+            self.pending.push_str(text);
+            return;
+        }
+        let hasher = self.hasher.get_or_insert_default();
+        hasher.update(self.pending.as_bytes());
+        self.pending.clear();
+        if text.len() < Self::GATHERED {
+            self.pending.push_str(text);
+        } else {
+            hasher.update(text.as_bytes());
+        }
+    }
 }
 
 fn encode_canonical(digest: &[u8; 32]) -> [u8; CANONICAL_TEXT_LEN] {
@@ -381,6 +433,7 @@ impl ServiceResult {
 #[cfg(test)]
 mod tests {
     use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
 
     use super::Cid;
     use crate::value::Value;
@@ -423,6 +476,18 @@ mod tests {
             let cid = Cid::from_text(text);
             assert_eq!(cid.to_string(), text);
             assert_ne!(cid, Cid::from_text(canonical));
+        }
+    }
+
+    #[test]
+    fn big_values_are_hashed_as_their_text() {
+        let piece = "\u{1}é".repeat(700);
+        for pieces in 0..20 {
+            let items: Vec<Value> = (0..pieces).map(|_| Value::from(&*piece)).collect();
+            let cid = Cid::of_arguments(&items);
+            let value = Value::array(items).unwrap();
+            assert_eq!(Cid::of_value(&value), Cid::of_json(&value.to_json()));
+            assert_eq!(cid, Cid::of_value(&value));
         }
     }
 

@@ -55,7 +55,10 @@ fn fold_lore(lore: &FoldLore) -> usize {
 }
 
 fn store<T>(store: &Store<T>, entry: impl Fn(&T) -> usize) -> usize {
-    let foreign = |cid: &Cid| cid.foreign_text_len().map_or(0, |len| ALLOCATION + len);
+    let foreign = |cid: &Cid| match cid.canonical_digest() {
+        Some(_) => 0,
+        None => ALLOCATION + cid.text_len(),
+    };
     store
         .iter()
         .map(|(cid, value)| size_of::<(Cid, T)>() + INDEX_ENTRY + foreign(cid) + entry(value))

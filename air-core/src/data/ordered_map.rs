@@ -5,6 +5,7 @@ use core::borrow::Borrow;
 use core::fmt;
 use core::hash::{BuildHasher, Hash};
 
+use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// Entries by key, found by hash and kept in the order in which their keys first came.
@@ -54,17 +55,36 @@ impl<K: Hash + Eq, V> OrderedMap<K, V> {
 
     /// Puts an entry in; on a known key the value is replaced and the place kept.
     pub fn put(&mut self, key: K, value: V) {
-        if let Some(known) = self.get_mut(&key) {
-            *known = value;
-        } else {
-            self.push(key, value);
+        let Self { entries, index, hasher } = self;
+        let hash = hasher.hash_one(&key);
+        let is_it = |known: &u32| entries.get(*known as usize).is_some_and(|e| e.0 == key);
+        let hash_of = |known: &u32| hash_at(entries, hasher, *known);
+        match index.entry(hash, is_it, hash_of) {
+            Entry::Occupied(place) => {
+                if let Some((_, known)) = entries.get_mut(*place.get() as usize) {
+                    *known = value;
+                }
+            }
+            Entry::Vacant(place) => {
+                // Memory ends long before the positions do: an entry takes more than one byte.
+                let Ok(position) = u32::try_from(entries.len()) else { return };
+                place.insert(position);
+                entries.push((key, value));
+            }
         }
     }
 
     /// Puts an entry in, unless the key is known; `value` is made only when it is needed.
     pub fn put_absent(&mut self, key: K, value: impl FnOnce() -> V) {
-        if self.position(&key).is_none() {
-            self.push(key, value());
+        let Self { entries, index, hasher } = self;
+        let hash = hasher.hash_one(&key);
+        let is_it = |known: &u32| entries.get(*known as usize).is_some_and(|e| e.0 == key);
+        let hash_of = |known: &u32| hash_at(entries, hasher, *known);
+        if let (Entry::Vacant(place), Ok(position)) =
+            (index.entry(hash, is_it, hash_of), u32::try_from(entries.len()))
+        {
+            place.insert(position);
+            entries.push((key, value()));
         }
     }
 
@@ -82,15 +102,6 @@ impl<K: Hash + Eq, V> OrderedMap<K, V> {
             entries.truncate(len);
             index.retain(|position| (*position as usize) < len);
         }
-    }
-
-    fn push(&mut self, key: K, value: V) {
-        // Memory ends long before the positions do: an entry takes more than one byte.
-        let Ok(position) = u32::try_from(self.entries.len()) else { return };
-        let Self { entries, index, hasher } = self;
-        let hash = hasher.hash_one(&key);
-        index.insert_unique(hash, position, |known| hash_at(entries, hasher, *known));
-        entries.push((key, value));
     }
 
     fn position<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<usize>

@@ -34,17 +34,22 @@ impl ParticleData {
         const PER_STATE: usize = 32;
         const PER_CID_ENTRY: usize = 176;
         const PER_SIGNATURE: usize = 120;
-        let stores = &self.stores;
-        let entries = stores.values.len()
-            + stores.tetraplets.len()
-            + stores.canon_elements.len()
-            + stores.canon_results.len()
-            + stores.service_results.len();
-        let texts: usize = stores.values.iter().map(|(_, value)| value.text().len()).sum();
+        let entries = self.cid_count();
+        let texts: usize = self.stores.values.iter().map(|(_, value)| value.text().len()).sum();
         FIXED
             + texts
             + self.trace.len() * PER_STATE
             + entries * PER_CID_ENTRY
             + self.signatures.len() * PER_SIGNATURE
+    }
+
+    /// Number of entries in the stores: about how many different CIDs there are.
+    pub(super) fn cid_count(&self) -> usize {
+        let stores = &self.stores;
+        stores.values.len()
+            + stores.tetraplets.len()
+            + stores.canon_elements.len()
+            + stores.canon_results.len()
+            + stores.service_results.len()
     }
 }

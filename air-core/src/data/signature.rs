@@ -1,7 +1,6 @@
 //! Signatures of the peers that produced a particle's data (air-data §6).
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Cid, KeyPair, OrderedMap};
@@ -75,13 +74,10 @@ impl SignedCids {
 pub(super) fn signed_message(mut cids: Vec<&Cid>, salt: &str) -> Vec<u8> {
     cids.sort_unstable();
     let mut message = Vec::with_capacity(8 + salt.len() + cids.len() * 65);
-    let mut text = String::new();
     put_len(&mut message, cids.len());
     for cid in cids {
-        text.clear();
-        cid.write_text(&mut text);
-        put_len(&mut message, text.len());
-        message.extend_from_slice(text.as_bytes());
+        put_len(&mut message, cid.text_len());
+        cid.write_bytes(&mut message);
     }
     put_len(&mut message, salt.len());
     message.extend_from_slice(salt.as_bytes());

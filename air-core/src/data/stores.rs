@@ -3,6 +3,7 @@
 //! A store remembers the order in which entries came, and that is the order in which they are
 //! written: equal input gives equal bytes.
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -99,7 +100,13 @@ pub struct CidStores {
     pub canon_results: Store<Arc<CanonResult>>,
     /// Service results.
     pub service_results: Store<Arc<ServiceResult>>,
+    /// The tetraplets that were added last, each of which is in the store: the same ones come again
+    /// and again.
+    recent_tetraplets: VecDeque<(Arc<Tetraplet>, Cid)>,
 }
+
+/// How many tetraplets are remembered with their CIDs.
+const RECENT_TETRAPLETS: usize = 8;
 
 impl CidStores {
     /// The value with this CID. Its text is parsed when it is first asked for.
@@ -152,6 +159,7 @@ impl CidStores {
     /// Forgets the entries that were added since the mark was made.
     pub fn forget_since(&mut self, mark: StoresMark) {
         let StoresMark([values, tetraplets, canon_elements, canon_results, service_results]) = mark;
+        self.recent_tetraplets.clear();
         self.values.truncate(values);
         self.tetraplets.truncate(tetraplets);
         self.canon_elements.truncate(canon_elements);
@@ -163,46 +171,46 @@ impl CidStores {
     pub fn add_value(&mut self, value: &Value) -> Cid {
         let text = value.to_json();
         let cid = Cid::of_json(&text);
-        if self.values.get(&cid).is_none() {
-            let stored = StoredValue { text: text.into(), value: Some(value.clone()) };
-            self.values.put(cid.clone(), stored);
-        }
+        self.values.put_absent(cid.clone(), || StoredValue {
+            text: text.into(),
+            value: Some(value.clone()),
+        });
         cid
     }
 
     /// Adds a tetraplet; its CID.
     pub fn add_tetraplet(&mut self, tetraplet: &Arc<Tetraplet>) -> Cid {
-        let cid = Cid::of_tetraplet(tetraplet);
-        if self.tetraplets.get(&cid).is_none() {
-            self.tetraplets.put(cid.clone(), tetraplet.clone());
+        let known = self.recent_tetraplets.iter().find(|(known, _)| known == tetraplet);
+        if let Some((_, cid)) = known {
+            return cid.clone();
         }
+        let cid = Cid::of_tetraplet(tetraplet);
+        self.tetraplets.put_absent(cid.clone(), || tetraplet.clone());
+        if self.recent_tetraplets.len() == RECENT_TETRAPLETS {
+            self.recent_tetraplets.pop_back();
+        }
+        self.recent_tetraplets.push_front((tetraplet.clone(), cid.clone()));
         cid
     }
 
     /// Adds an element of a canon; its CID.
     pub fn add_canon_element(&mut self, element: CanonElement) -> Cid {
         let cid = Cid::of_canon_element(&element);
-        if self.canon_elements.get(&cid).is_none() {
-            self.canon_elements.put(cid.clone(), Arc::new(element));
-        }
+        self.canon_elements.put_absent(cid.clone(), || Arc::new(element));
         cid
     }
 
     /// Adds a canon result; its CID.
     pub fn add_canon_result(&mut self, result: CanonResult) -> Cid {
         let cid = Cid::of_canon_result(&result);
-        if self.canon_results.get(&cid).is_none() {
-            self.canon_results.put(cid.clone(), Arc::new(result));
-        }
+        self.canon_results.put_absent(cid.clone(), || Arc::new(result));
         cid
     }
 
     /// Adds a service result; its CID.
     pub fn add_service_result(&mut self, result: ServiceResult) -> Cid {
         let cid = Cid::of_service_result(&result);
-        if self.service_results.get(&cid).is_none() {
-            self.service_results.put(cid.clone(), Arc::new(result));
-        }
+        self.service_results.put_absent(cid.clone(), || Arc::new(result));
         cid
     }
 }

@@ -13,6 +13,24 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 
 use super::{Number, Value};
 
+/// What JSON text is written to. Writing cannot fail.
+pub(crate) trait JsonSink {
+    /// Takes a piece of the text.
+    fn put(&mut self, text: &str);
+    /// Makes room for so many bytes.
+    fn expect(&mut self, _len: usize) {}
+}
+
+impl JsonSink for String {
+    fn put(&mut self, text: &str) {
+        self.push_str(text);
+    }
+
+    fn expect(&mut self, len: usize) {
+        self.reserve(len);
+    }
+}
+
 /// Why a text is not JSON, in the words of the JSON reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError(Arc<str>);
@@ -44,35 +62,40 @@ impl Value {
 
     /// Appends the compact JSON text.
     pub fn write_json(&self, out: &mut String) {
+        self.write_json_to(out);
+    }
+
+    /// Writes the compact JSON text. Recurses as deep as the value nests.
+    pub(crate) fn write_json_to(&self, out: &mut impl JsonSink) {
         match self {
-            Self::Null => out.push_str("null"),
-            Self::Bool(true) => out.push_str("true"),
-            Self::Bool(false) => out.push_str("false"),
+            Self::Null => out.put("null"),
+            Self::Bool(true) => out.put("true"),
+            Self::Bool(false) => out.put("false"),
             Self::Number(number) => {
-                let _ = write!(out, "{number}");
+                let mut text = String::new();
+                let _ = write!(text, "{number}");
+                out.put(&text);
             }
-            Self::String(text) => write_json_string(text, out),
+            Self::String(text) => write_json_string_to(text, out),
             Self::Array(items) => {
-                out.push('[');
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    item.write_json(out);
+                let mut before = "[";
+                for item in items.iter() {
+                    out.put(before);
+                    before = ",";
+                    item.write_json_to(out);
                 }
-                out.push(']');
+                out.put(if items.is_empty() { "[]" } else { "]" });
             }
             Self::Object(members) => {
-                out.push('{');
-                for (index, (key, value)) in members.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    write_json_string(key, out);
-                    out.push(':');
-                    value.write_json(out);
+                let mut before = "{";
+                for (key, value) in members.iter() {
+                    out.put(before);
+                    before = ",";
+                    write_json_string_to(key, out);
+                    out.put(":");
+                    value.write_json_to(out);
                 }
-                out.push('}');
+                out.put(if members.is_empty() { "{}" } else { "}" });
             }
         }
     }
@@ -86,30 +109,36 @@ impl fmt::Display for Value {
 
 /// Appends `text` as a JSON string: quotes, and the escapes of air-data §5.3 where they must be.
 pub fn write_json_string(text: &str, out: &mut String) {
-    out.reserve(text.len() + 2);
-    out.push('"');
+    write_json_string_to(text, out);
+}
+
+fn write_json_string_to(text: &str, out: &mut impl JsonSink) {
+    out.expect(text.len() + 2);
+    out.put("\"");
     let mut rest = text;
     while let Some(index) = first_escaped(rest.as_bytes()) {
         // Every byte that is escaped is ASCII, so the cuts are at character boundaries.
         let (plain, after) = rest.split_at_checked(index).unwrap_or((rest, ""));
-        out.push_str(plain);
+        out.put(plain);
         match after.as_bytes().first() {
-            Some(b'"') => out.push_str("\\\""),
-            Some(b'\\') => out.push_str("\\\\"),
-            Some(0x08) => out.push_str("\\b"),
-            Some(0x0c) => out.push_str("\\f"),
-            Some(b'\n') => out.push_str("\\n"),
-            Some(b'\r') => out.push_str("\\r"),
-            Some(b'\t') => out.push_str("\\t"),
+            Some(b'"') => out.put("\\\""),
+            Some(b'\\') => out.put("\\\\"),
+            Some(0x08) => out.put("\\b"),
+            Some(0x0c) => out.put("\\f"),
+            Some(b'\n') => out.put("\\n"),
+            Some(b'\r') => out.put("\\r"),
+            Some(b'\t') => out.put("\\t"),
             Some(byte) => {
-                let _ = write!(out, "\\u{byte:04x}");
+                let mut escape = String::new();
+                let _ = write!(escape, "\\u{byte:04x}");
+                out.put(&escape);
             }
             None => {}
         }
         rest = after.get(1..).unwrap_or_default();
     }
-    out.push_str(rest);
-    out.push('"');
+    out.put(rest);
+    out.put("\"");
 }
 
 /// Where the first byte is that must be escaped: below 0x20, a quote or a backslash. Looks at eight
@@ -139,41 +168,17 @@ fn first_escaped(bytes: &[u8]) -> Option<usize> {
     Some(bytes.len() - tail.len() + inside)
 }
 
-/// The JSON text of a finite float: the fewest digits that identify it, in plain notation from 1e-5 up
-/// to 1e16 and with an exponent beyond (air-data §5.3).
+/// The JSON text of a finite float: the fewest digits that identify it (of two equally near texts the
+/// one with the even last digit), in plain notation from 1e-5 up to 1e16 and with an exponent beyond
+/// (air-data §5.3).
 ///
-/// Written here because `serde_json` has changed its notation of exponents over time (`1e16`, `1e+16`)
-/// and the text is part of CIDs.
+/// `serde_json` writes that but for a plus sign in exponents, which its earlier versions did not write;
+/// the text is part of CIDs.
 pub(super) fn float_text(value: f64) -> String {
-    const PLAIN_DIGITS: i32 = 16;
-    const LEADING_ZEROS: i32 = 5;
-    let mut scientific = String::new();
-    // `d.ddde±x` or `de±x`, shortest digits; writing to a string cannot fail.
-    let _ = write!(scientific, "{:e}", value.abs());
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
-    let mut text = String::with_capacity(24);
-    if value.is_sign_negative() {
-        text.push('-');
-    }
-    // Digits before the decimal point in plain notation.
-    let point = exponent + 1;
-    if value == 0.0 {
-        text.push_str("0.0");
-    } else if (1..=PLAIN_DIGITS).contains(&point) {
-        for index in 0..point.unsigned_abs() as usize {
-            text.push_str(digits.get(index..=index).unwrap_or("0"));
-        }
-        text.push('.');
-        let fraction = digits.get(point.unsigned_abs() as usize..).unwrap_or_default();
-        text.push_str(if fraction.is_empty() { "0" } else { fraction });
-    } else if (1 - LEADING_ZEROS..=0).contains(&point) {
-        text.push_str("0.");
-        text.extend((0..point.unsigned_abs()).map(|_| '0'));
-        text.push_str(&digits);
-    } else {
-        text.push_str(&scientific);
+    // A float always has a text.
+    let mut text = serde_json::to_string(&value).unwrap_or_default();
+    if let Some(plus) = text.find('+') {
+        text.remove(plus);
     }
     text
 }

@@ -18,6 +18,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Deref;
 
+pub(crate) use json::JsonSink;
 pub use json::{JsonError, write_json_string};
 pub use number::Number;
 

@@ -48,6 +48,11 @@ impl fmt::Display for ArchiveError {
     }
 }
 
+/// How long an archive is for each shared object in it, about, and for how many of them room is made
+/// beforehand at most: an archive of one big value has few.
+const BYTES_PER_SHARED_OBJECT: usize = 80;
+const MAX_SHARED_EXPECTED: usize = 4096;
+
 type Read<T> = Result<T, ArchiveError>;
 
 /// Reads a whole archive.
@@ -59,7 +64,9 @@ pub fn read(archive: &[u8], on_reference: &mut dyn FnMut(usize)) -> Read<Particl
         bytes: archive,
         low: 0,
         high: archive.len(),
-        shared: HashMap::new(),
+        shared: HashMap::with_capacity(
+            (archive.len() / BYTES_PER_SHARED_OBJECT).min(MAX_SHARED_EXPECTED),
+        ),
         strings: RecentStrings::default(),
         on_reference,
     };

@@ -3,7 +3,6 @@
 //! Equal CID texts and equal peer ids are written once; the order of entries is that of the stores.
 //! So equal data give equal bytes.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -41,11 +40,10 @@ pub fn write_into(
         out,
         start,
         sharing: sharing.map(<[usize]>::iter),
-        by_text: HashMap::new(),
+        by_text: HashMap::with_capacity(if sharing.is_none() { data.cid_count() } else { 0 }),
         peers: HashMap::new(),
         by_number: HashMap::new(),
         too_long: false,
-        scratch: String::new(),
     };
     writer.root(data);
     let archive_len = writer.out.len() - start;
@@ -71,7 +69,6 @@ struct Writer<'a> {
     peers: HashMap<&'a str, usize>,
     by_number: HashMap<usize, Place>,
     too_long: bool,
-    scratch: String,
 }
 
 impl<'a> Writer<'a> {
@@ -148,15 +145,12 @@ impl<'a> Writer<'a> {
         if let Some(place) = known {
             return *place;
         }
-        let mut text = core::mem::take(&mut self.scratch);
-        text.clear();
-        cid.write_text(&mut text);
-        let place = self.bytes(text.as_bytes());
-        if text.is_empty() {
+        let place = Place { at: self.position(), len: cid.text_len() };
+        cid.write_bytes(self.out);
+        if place.len == 0 {
             // Shared objects are told apart by where they lie, so even this one takes a byte.
             self.out.push(0);
         }
-        self.scratch = text;
         match number {
             Some(number) => self.by_number.insert(number, place),
             None => self.by_text.insert(cid, place),
