@@ -1,7 +1,8 @@
 //! Every bound of the node, in one place.
 //!
-//! Sizes are in bytes, times in the unit that ends the name. A bound that protects memory is a bound on
-//! what one foreign party can make the node hold; `ARCHITECTURE.md` adds them up.
+//! Sizes are in bytes, times in the unit that ends the name. The bounds of one particle keep one
+//! client from using up the node; what all of them hold together is bounded by
+//! [`MAX_HEAP_USE_PERCENT`], above which particles are refused and running ones end.
 
 /// Rounds of the executor between two looks at the network.
 pub const MAX_ROUNDS_PER_TURN: usize = 64;

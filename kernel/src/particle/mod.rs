@@ -58,18 +58,4 @@ pub fn new_particle_id(machine: &dyn Machine) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::machine::Simulated;
-
-    #[test]
-    fn ids_are_version_4_uuids_and_differ() {
-        let machine = Simulated::new(5);
-        let id = new_particle_id(&machine);
-        let groups: alloc::vec::Vec<usize> = id.split('-').map(str::len).collect();
-        assert_eq!(groups, [8, 4, 4, 4, 12]);
-        assert_eq!(&id[14..15], "4");
-        assert!(matches!(&id[19..20], "8" | "9" | "a" | "b"), "{id}");
-        assert_ne!(id, new_particle_id(&machine));
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use air_core::Value;
 
 use super::bench::{Bench, post, taken};
 use crate::executor::Slot;
+use crate::limits::{MAX_CALLS_WAITING, MAX_UNREACHABLE_NAMED};
 use crate::machine::HeapUse;
 
 const RESPOND: &str = "(call %init_peer_id% (\"callbackSrv\" \"response\") [\"ok\"])";
@@ -183,4 +184,41 @@ fn the_interpreter_gives_a_particle_only_so_much_time() {
     assert_eq!(reply.status, 422);
     let expected = "the particle needs more than 10 s of the interpreter";
     assert_eq!(reply.error("message"), Value::from(expected));
+}
+
+/// A script that makes `count` calls side by side, each of which waits.
+fn waiting_calls(count: usize) -> String {
+    let ones = |count| "1 ".repeat(count);
+    format!(
+        "(seq (call %init_peer_id% (\"op\" \"array\") [{}] a)
+         (seq (call %init_peer_id% (\"op\" \"array\") [{}] b)
+         (seq (call %init_peer_id% (\"op\" \"concat\") [a b] list)
+              (fold list i (par (call %init_peer_id% (\"peer\" \"timeout\") [10]) (next i))))))",
+        ones(count / 2),
+        ones(count - count / 2),
+    )
+}
+
+#[test]
+fn a_particle_has_only_so_many_waiting_calls() {
+    let series =
+        |result| format!("aerolith_service_calls_total{{service=\"peer\",result=\"{result}\"}}");
+    let bench = Bench::new();
+    assert_eq!(bench.air(&waiting_calls(MAX_CALLS_WAITING)).status, 204);
+    assert_eq!(bench.metric(&series("ok")), MAX_CALLS_WAITING as f64);
+    assert!(!bench.node.metrics_page().contains(&series("error")));
+    bench.air(&waiting_calls(MAX_CALLS_WAITING + 1));
+    assert_eq!(bench.metric(&series("error")), 1.0);
+}
+
+#[test]
+fn a_report_names_only_so_many_peers() {
+    let calls = (0..=MAX_UNREACHABLE_NAMED).fold(String::from("(null)"), |all, peer| {
+        format!("(par (call \"peer-{peer}-\" (\"op\" \"noop\") []) {all})")
+    });
+    let bench = Bench::new();
+    let message = bench.air(&calls).error("message");
+    assert_eq!(message.as_str().unwrap().matches("peer-").count(), MAX_UNREACHABLE_NAMED);
+    let unreachable = bench.metric("aerolith_unreachable_peers_total");
+    assert_eq!(unreachable, (MAX_UNREACHABLE_NAMED + 1) as f64);
 }
