@@ -7,24 +7,57 @@ use core::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// Finds a text's number by its content.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Interner {
     texts: Vec<Arc<str>>,
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// The numbers of texts seen lately, by a cheap mark: most texts are used again soon.
+    recent: [u32; RECENT],
+}
+
+const RECENT: usize = 64;
+
+impl Default for Interner {
+    fn default() -> Self {
+        Self {
+            texts: Vec::new(),
+            numbers: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            recent: [u32::MAX; RECENT],
+        }
+    }
+}
+
+/// A place among the recent texts, by length and last bytes.
+#[inline]
+fn mark(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (before, last) = match bytes {
+        [.., before, last] => (*before, *last),
+        [last] => (0, *last),
+        [] => (0, 0),
+    };
+    (usize::from(last) + 7 * usize::from(before) + 29 * bytes.len()) % RECENT
 }
 
 impl Interner {
     /// The number of `text`, a new one if it was not seen before. `None` if there are 2^32 already.
     pub(super) fn intern(&mut self, text: &str) -> Option<u32> {
-        let Self { texts, numbers, hasher } = self;
+        let Self { texts, numbers, hasher, recent } = self;
+        let recent = &mut recent[mark(text)];
+        if texts.get(*recent as usize).is_some_and(|t| **t == *text) {
+            return Some(*recent);
+        }
         let hash = hasher.hash_one(text);
         let is_same = |&number: &u32| texts.get(number as usize).is_some_and(|t| **t == *text);
         if let Some(&number) = numbers.find(hash, is_same) {
+            *recent = number;
             return Some(number);
         }
         let number = u32::try_from(texts.len()).ok()?;
         texts.push(Arc::from(text));
+        *recent = number;
         numbers.insert_unique(hash, number, |&other| {
             texts.get(other as usize).map_or(0, |t| hasher.hash_one(&**t))
         });

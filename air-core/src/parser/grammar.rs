@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::diagnostic::{Diagnostic, DiagnosticKind};
-use super::lexer::{Lexer, LexerError};
+use super::lexer::Lexer;
 use super::limits::{MAX_DIAGNOSTICS, ParseLimits};
 use super::token::{Kind, Token, TokenSet};
 use super::validation::Validator;
@@ -26,12 +26,6 @@ pub(super) enum Failure {
     Syntax(TokenSet),
     /// Nothing more can be said about the script.
     Fatal(Box<Diagnostic>),
-}
-
-impl From<LexerError> for Failure {
-    fn from(error: LexerError) -> Self {
-        Self::Fatal(error)
-    }
 }
 
 /// An instruction that is open: its operands are known, some children may be missing.
@@ -154,7 +148,7 @@ impl<'a> Parser<'a> {
 
     /// Reads the whole script; syntax errors are collected.
     fn instructions(&mut self) -> Result<(), Box<Diagnostic>> {
-        self.token = self.lexer.next()?;
+        self.token = self.lexer.next();
         let mut frame = Frame::new(Open::Script, 0);
         loop {
             let failure = match self.step(&mut frame) {
@@ -176,9 +170,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What is wrong with the current token. A token that no rule takes ends the parse with this one
-    /// error, like a lexical one.
-    fn unexpected(&self, expected: TokenSet) -> Result<Diagnostic, Box<Diagnostic>> {
+    /// What is wrong with the current token. A malformed one ends the parse; so does one that no rule
+    /// takes.
+    fn unexpected(&mut self, expected: TokenSet) -> Result<Diagnostic, Box<Diagnostic>> {
+        if let Some(error) = self.lexer.take_error() {
+            return Err(error);
+        }
         let span = Span::new(self.token.left, self.token.right);
         let diagnostic = Diagnostic { kind: DiagnosticKind::Expected(expected), span };
         match self.token.kind {
@@ -206,7 +203,7 @@ impl<'a> Parser<'a> {
     #[inline]
     fn open(&mut self, frame: &mut Frame) -> Result<(), Failure> {
         let left = self.token.left;
-        self.advance()?;
+        self.advance();
         match self.head(left)? {
             Head::Leaf(leaf) => self.attach(frame, Some(leaf)),
             Head::Open(open) => {
@@ -224,7 +221,7 @@ impl<'a> Parser<'a> {
     #[inline]
     fn close(&mut self, frame: &mut Frame) -> Result<(), Failure> {
         let span = Span::new(frame.left, self.token.right);
-        self.advance()?;
+        self.advance();
         let [first, second] = frame.children;
         let instruction = match (frame.open, first, second) {
             (Open::Seq, Some(left), Some(right)) => Some(Instruction::Seq(left, right)),
@@ -279,7 +276,7 @@ impl<'a> Parser<'a> {
                 return Ok(());
             }
             // The end fits after the root, so it is never skipped.
-            self.token = self.lexer.next()?;
+            self.token = self.lexer.next();
             self.unexpected(expected)?;
         }
     }
@@ -313,11 +310,11 @@ impl<'a> Parser<'a> {
         Failure::Fatal(Box::new(Diagnostic { kind, span }))
     }
 
-    /// Steps to the next token.
+    /// Steps to the next token. A malformed one fits nowhere, so that it is told as soon as anything
+    /// looks at it.
     #[inline]
-    pub(super) fn advance(&mut self) -> Result<(), Failure> {
-        self.token = self.lexer.next()?;
-        Ok(())
+    pub(super) fn advance(&mut self) {
+        self.token = self.lexer.next();
     }
 }
 

@@ -12,9 +12,6 @@ use super::token::{Kind, Token};
 use super::word;
 use crate::Span;
 
-/// Why there is no further token. Boxed: it happens once a script.
-pub(super) type LexerError = Box<Diagnostic>;
-
 /// The reader of tokens.
 #[derive(Debug)]
 pub(super) struct Lexer<'a> {
@@ -24,6 +21,8 @@ pub(super) struct Lexer<'a> {
     last_right: u32,
     /// The accessors of the lens of the last token; empty for `.length`.
     lens: Vec<LensPart>,
+    /// Why the last token is malformed.
+    error: Option<Box<Diagnostic>>,
 }
 
 /// What a byte is to the fast path.
@@ -56,7 +55,7 @@ const CLASSES: [Class; 256] = {
 impl<'a> Lexer<'a> {
     /// A lexer at the start of `text`, which must be shorter than 4 GiB.
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, position: 0, last_right: 0, lens: Vec::new() }
+        Self { text, position: 0, last_right: 0, lens: Vec::new(), error: None }
     }
 
     /// The accessors of the last token's lens; none means `.length`.
@@ -64,29 +63,43 @@ impl<'a> Lexer<'a> {
         &self.lens
     }
 
+    /// Why the last token is malformed; it is told once.
+    pub(super) fn take_error(&mut self) -> Option<Box<Diagnostic>> {
+        self.error.take()
+    }
+
     /// The next token; at the end of the text `End`, again and again.
     #[inline]
-    pub(super) fn next(&mut self) -> Result<Token, LexerError> {
+    pub(super) fn next(&mut self) -> Token {
         let bytes = self.text.as_bytes();
-        while let Some(&byte) = bytes.get(self.position) {
-            let start = self.position;
+        let mut start = self.position;
+        while let Some(&byte) = bytes.get(start) {
             match byte {
-                b' ' | b'\t'..=b'\r' => self.position += 1,
-                b'(' => return Ok(self.token(Kind::OpenRound, start, start + 1)),
-                b')' => return Ok(self.token(Kind::CloseRound, start, start + 1)),
-                b'[' => return Ok(self.token(Kind::OpenSquare, start, start + 1)),
-                b']' => return Ok(self.token(Kind::CloseSquare, start, start + 1)),
+                b' ' | b'\t'..=b'\r' => start += 1,
+                b'(' => return self.token(Kind::OpenRound, start, start + 1),
+                b')' => return self.token(Kind::CloseRound, start, start + 1),
+                b'[' => return self.token(Kind::OpenSquare, start, start + 1),
+                b']' => return self.token(Kind::CloseSquare, start, start + 1),
                 b'"' => return self.literal(start),
-                b';' => self.skip_comment(start),
-                0..=0x7f => return self.word(start),
+                b'a'..=b'z' | b'A'..=b'Z' | b'_' => return self.name(Kind::Scalar, start, start),
+                b'$' => return self.name(Kind::Stream, start, start + 1),
+                b'%' => return self.name(Kind::StreamMap, start, start + 1),
+                b'#' => match bytes.get(start + 1) {
+                    Some(b'$') => return self.name(Kind::Canon, start, start + 2),
+                    Some(b'%') => return self.name(Kind::CanonMap, start, start + 2),
+                    _ => return self.name(Kind::Canon, start, start + 1),
+                },
+                b';' => start = self.after_comment(start),
+                0..=0x7f => return self.unusual_word(start),
                 _ => match self.rest(start).chars().next() {
-                    Some(c) if c.is_whitespace() => self.position += c.len_utf8(),
-                    _ => return self.word(start),
+                    Some(c) if c.is_whitespace() => start += c.len_utf8(),
+                    _ => return self.unusual_word(start),
                 },
             }
         }
+        self.position = start;
         let end = self.last_right;
-        Ok(Token { kind: Kind::End, left: end, right: end, lens: end })
+        Token { kind: Kind::End, left: end, right: end, lens: end }
     }
 
     /// The text from byte `start`.
@@ -103,63 +116,63 @@ impl<'a> Lexer<'a> {
         Token { kind, left, right, lens: right }
     }
 
-    fn skip_comment(&mut self, start: usize) {
+    /// Where the line ends in which a comment starts.
+    fn after_comment(&self, start: usize) -> usize {
         let length = self.rest(start).bytes().position(|byte| byte == b'\n');
-        self.position = length.map_or(self.text.len(), |length| start + length + 1);
+        length.map_or(self.text.len(), |length| start + length + 1)
     }
 
-    fn literal(&mut self, start: usize) -> Result<Token, LexerError> {
-        let content = self.rest(start + 1);
-        match content.bytes().position(|byte| byte == b'"') {
-            Some(length) => Ok(self.token(Kind::Literal, start, start + length + 2)),
-            None => Err(error(LexerErrorKind::UnclosedQuote, start, self.text.len())),
+    fn literal(&mut self, start: usize) -> Token {
+        let content = self.text.as_bytes().get(start + 1..).unwrap_or(&[]);
+        match content.iter().position(|&byte| byte == b'"') {
+            Some(length) => self.token(Kind::Literal, start, start + length + 2),
+            None => self.malformed(LexerErrorKind::UnclosedQuote, start, self.text.len()),
         }
     }
 
+    /// A word whose sigils, those of `kind`, end where its `name` begins.
     #[inline]
-    fn word(&mut self, start: usize) -> Result<Token, LexerError> {
-        let bytes = self.text.as_bytes();
-        let class = |i: usize| bytes.get(i).map(|&byte| CLASSES[byte as usize]);
-        let (kind, name) = match (bytes.get(start), bytes.get(start + 1)) {
-            (Some(b'$'), _) => (Kind::Stream, start + 1),
-            (Some(b'%'), _) => (Kind::StreamMap, start + 1),
-            (Some(b'#'), Some(b'$')) => (Kind::Canon, start + 2),
-            (Some(b'#'), Some(b'%')) => (Kind::CanonMap, start + 2),
-            (Some(b'#'), _) => (Kind::Canon, start + 1),
-            // What begins like a number may be one.
-            (Some(b'-' | b'0'..=b'9'), _) => return self.unusual_word(start),
-            _ => (Kind::Scalar, start),
-        };
-        let mut end = name;
-        while class(end) == Some(Class::Name) {
-            end += 1;
-        }
-        if end == name || class(end) == Some(Class::Other) {
+    fn name(&mut self, kind: Kind, start: usize, name: usize) -> Token {
+        let rest = self.text.as_bytes().get(name..).unwrap_or(&[]);
+        let is_name = |byte: &&u8| CLASSES[usize::from(**byte)] == Class::Name;
+        let length = rest.iter().take_while(is_name).count();
+        let after = rest.get(length).map(|&byte| CLASSES[usize::from(byte)]);
+        if length == 0 || after == Some(Class::Other) {
             return self.unusual_word(start);
         }
         let kind = match kind {
-            Kind::Scalar => keyword(&bytes[start..end]).unwrap_or(Kind::Scalar),
+            Kind::Scalar => keyword(&rest[..length]).unwrap_or(Kind::Scalar),
             tagged => tagged,
         };
-        Ok(self.token(kind, start, end))
+        self.token(kind, start, name + length)
     }
 
     /// A word that is not just an ASCII name.
-    fn unusual_word(&mut self, start: usize) -> Result<Token, LexerError> {
+    fn unusual_word(&mut self, start: usize) -> Token {
         let end = start + word::extent(self.rest(start));
         let word = self.text.get(start..end).unwrap_or("");
-        let classified = word::classify(word).map_err(|failure| {
-            let (left, right) = failure.span;
-            error(failure.kind, start + left, start + right)
-        })?;
+        let classified = match word::classify(word) {
+            Ok(classified) => classified,
+            Err(word::Failure { kind, span: (left, right) }) => {
+                return self.malformed(kind, start + left, start + right);
+            }
+        };
         let mut token = self.token(classified.kind, start, end);
         if let Some(at) = classified.lens {
             let from = start + at;
             token.lens = offset(from);
-            lens::parse(self.rest(from).get(..end - from).unwrap_or(""), from, &mut self.lens)
-                .map_err(|text| error(LexerErrorKind::LambdaParserError(text), from, end))?;
+            let lens = word.get(at..).unwrap_or("");
+            if let Err(text) = lens::parse(lens, from, &mut self.lens) {
+                return self.malformed(LexerErrorKind::LambdaParserError(text), from, end);
+            }
         }
-        Ok(token)
+        token
+    }
+
+    fn malformed(&mut self, kind: LexerErrorKind, left: usize, right: usize) -> Token {
+        let span = Span::new(offset(left), offset(right));
+        self.error = Some(Box::new(Diagnostic { kind: DiagnosticKind::Lexer(kind), span }));
+        self.token(Kind::Malformed, left, right)
     }
 }
 
@@ -190,9 +203,4 @@ pub(super) fn keyword(word: &[u8]) -> Option<Kind> {
 /// An offset in a text whose length was checked to fit.
 fn offset(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
-}
-
-fn error(kind: LexerErrorKind, left: usize, right: usize) -> LexerError {
-    let span = Span::new(offset(left), offset(right));
-    Box::new(Diagnostic { kind: DiagnosticKind::Lexer(kind), span })
 }

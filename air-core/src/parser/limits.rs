@@ -17,7 +17,8 @@ pub const MAX_REPORT_BYTES: usize = 256 << 10;
 
 /// Bounds that a caller may set lower, to fit the memory that it has.
 ///
-/// A script takes at most about 20 times its bytes while it is parsed, and 100 bytes a node.
+/// While it is parsed a script takes up to about 50 times its bytes (one of many tiny arguments);
+/// usual ones take 4 to 6 times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParseLimits {
     /// Longest script in bytes, at most [`MAX_SCRIPT_BYTES`].

@@ -82,7 +82,7 @@ impl<'a> Parser<'a> {
         if !KEYWORDS.contains(keyword) {
             return Err(Failure::Syntax(KEYWORDS));
         }
-        self.advance()?;
+        self.advance();
         let instruction = match keyword {
             Kind::Seq => return Ok(Head::Open(Open::Seq)),
             Kind::Par => return Ok(Head::Open(Open::Par)),
@@ -127,7 +127,7 @@ impl<'a> Parser<'a> {
             let argument = self.value(VALUE.with(&[Kind::CloseSquare]))?;
             self.arguments.push(argument);
         }
-        self.advance()?;
+        self.advance();
         let arguments = self.script.push_operands(&self.arguments);
         let arguments = arguments.ok_or_else(|| self.overflow())?;
         let output = match self.token.kind {
@@ -142,7 +142,7 @@ impl<'a> Parser<'a> {
             let argument = self.value(AP_ARGUMENT.with(&[Kind::OpenRound]))?;
             return Ok(Instruction::Ap { argument, target: self.output(OUTPUT)? });
         }
-        self.advance()?;
+        self.advance();
         let key = self.map_key()?;
         let value = self.value(AP_ARGUMENT)?;
         self.expect(Kind::CloseRound)?;
@@ -179,14 +179,14 @@ impl<'a> Parser<'a> {
             Kind::CanonLens => Fail::CanonLens(self.lensed()?),
             Kind::Integer => {
                 let code = self.integer();
-                self.advance()?;
+                self.advance();
                 if self.token.kind != Kind::Literal {
                     return Err(syntax(&[Kind::Literal]));
                 }
                 Fail::Literal { code, message: self.literal()? }
             }
-            Kind::LastError => self.skip_as(Fail::LastError)?,
-            Kind::Error => self.skip_as(Fail::Error)?,
+            Kind::LastError => self.skip_as(Fail::LastError),
+            Kind::Error => self.skip_as(Fail::Error),
             _ => return Err(Failure::Syntax(FAILURE)),
         })
     }
@@ -224,7 +224,7 @@ impl<'a> Parser<'a> {
             Kind::Literal => MapKey::Literal(self.literal()?),
             Kind::Integer => {
                 let integer = self.integer();
-                self.skip_as(MapKey::Integer(integer))?
+                self.skip_as(MapKey::Integer(integer))
             }
             Kind::Scalar => MapKey::Scalar(self.any_variable()?),
             Kind::ScalarLens => MapKey::ScalarLens(self.lensed()?),
@@ -245,7 +245,7 @@ impl<'a> Parser<'a> {
             Kind::ScalarLens => TripletPart::ScalarLens(self.lensed()?),
             Kind::CanonLens => TripletPart::CanonLens(self.lensed()?),
             Kind::CanonMapLens => TripletPart::CanonMapLens(self.lensed()?),
-            _ => self.skip_as(TripletPart::InitPeerId)?,
+            _ => self.skip_as(TripletPart::InitPeerId),
         })
     }
 
@@ -256,32 +256,32 @@ impl<'a> Parser<'a> {
             return Err(Failure::Syntax(expected));
         }
         Ok(match self.token.kind {
-            Kind::InitPeerId => self.skip_as(Operand::InitPeerId)?,
-            Kind::Timestamp => self.skip_as(Operand::Timestamp)?,
-            Kind::Ttl => self.skip_as(Operand::Ttl)?,
-            Kind::LastError => self.skip_as(Operand::LastError(None))?,
-            Kind::Error => self.skip_as(Operand::Error(None))?,
+            Kind::InitPeerId => self.skip_as(Operand::InitPeerId),
+            Kind::Timestamp => self.skip_as(Operand::Timestamp),
+            Kind::Ttl => self.skip_as(Operand::Ttl),
+            Kind::LastError => self.skip_as(Operand::LastError(None)),
+            Kind::Error => self.skip_as(Operand::Error(None)),
             Kind::LastErrorLens => {
                 let lens = self.lens()?;
-                self.skip_as(Operand::LastError(Some(lens)))?
+                self.skip_as(Operand::LastError(Some(lens)))
             }
             Kind::ErrorLens => {
                 let lens = self.lens()?;
-                self.skip_as(Operand::Error(Some(lens)))?
+                self.skip_as(Operand::Error(Some(lens)))
             }
             Kind::Literal => Operand::Literal(self.literal()?),
             Kind::Integer => {
                 let integer = self.integer();
-                self.skip_as(Operand::Integer(integer))?
+                self.skip_as(Operand::Integer(integer))
             }
             Kind::Float => {
                 // The lexer has parsed it before: it is a number.
                 let float = self.token_text().parse().unwrap_or(0.0);
-                self.skip_as(Operand::Float(float))?
+                self.skip_as(Operand::Float(float))
             }
             Kind::Boolean => {
                 let boolean = self.token_text() == "true";
-                self.skip_as(Operand::Boolean(boolean))?
+                self.skip_as(Operand::Boolean(boolean))
             }
             Kind::Scalar => Operand::Scalar(self.any_variable()?),
             Kind::ScalarLens => Operand::ScalarLens(self.lensed()?),
@@ -319,21 +319,21 @@ impl<'a> Parser<'a> {
     #[inline]
     fn any_variable(&mut self) -> Result<Variable, Failure> {
         let variable = Variable { name: self.name()?, position: self.token.left };
-        self.skip_as(variable)
+        Ok(self.skip_as(variable))
     }
 
     /// The variable with a lens of the current token, whatever its kind.
     fn lensed(&mut self) -> Result<Lensed, Failure> {
         let (name, lens) = (self.name()?, self.lens()?);
         let position = self.token.left;
-        self.skip_as(Lensed { name, position, lens })
+        Ok(self.skip_as(Lensed { name, position, lens }))
     }
 
     #[inline]
     fn literal(&mut self) -> Result<Text, Failure> {
         let content = self.slice(self.token.left + 1, self.token.right - 1);
         let text = self.script.text(content).ok_or_else(|| self.overflow())?;
-        self.skip_as(text)
+        Ok(self.skip_as(text))
     }
 
     /// The name of the current token, without its lens.
@@ -381,14 +381,15 @@ impl<'a> Parser<'a> {
         if self.token.kind != kind {
             return Err(syntax(&[kind]));
         }
-        self.advance()
+        self.advance();
+        Ok(())
     }
 
     /// Steps over the token that was understood as `value`.
     #[inline]
-    fn skip_as<T>(&mut self, value: T) -> Result<T, Failure> {
-        self.advance()?;
-        Ok(value)
+    fn skip_as<T>(&mut self, value: T) -> T {
+        self.advance();
+        value
     }
 
     fn token_text(&self) -> &str {

@@ -49,6 +49,8 @@ pub(super) enum Kind {
     StreamMapLens,
     /// The end of the script; never named among the expected tokens.
     End,
+    /// What is no token; the lexer knows why. Nothing follows it.
+    Malformed,
 }
 
 /// Names in the order of `Kind`, up to `Xor`.
