@@ -68,8 +68,11 @@ async fn serve(executor: Executor, stack: Stack, node: Rc<Node>) {
             return;
         }
     };
+    // Sockets stay free to tell the clients beyond the bound that there are too many of them.
+    let bearable = (stack.counters().tcp_sockets_max * 3 / 4).max(1);
+    let wanted = usize::try_from(node.config().http.max_connections).unwrap_or(usize::MAX);
+    let connections = wanted.min(bearable);
     executor.spawn(announce(executor.clone(), stack, port));
-    let connections = usize::try_from(node.config().http.max_connections).unwrap_or(usize::MAX);
     let web = Web::new(node);
     http::serve_listener(&listener, connections, &Limits::default(), &executor, &web).await;
 }

@@ -16,6 +16,8 @@ pub const STALL_BACKOFF: Duration = Duration::from_millis(10);
 
 /// TCP sockets of any state at once, unless the configuration says otherwise.
 pub const DEFAULT_MAX_TCP_SOCKETS: usize = 192;
+/// TCP sockets that there are however little memory there is.
+pub const MIN_TCP_SOCKETS: usize = 8;
 /// Receive buffer, and so the largest window, of a TCP socket.
 pub const DEFAULT_TCP_RECEIVE_BYTES: usize = 16 * 1024;
 /// Send buffer of a TCP socket.

@@ -91,7 +91,9 @@ fn make_stack(
             (virtio::net::local_mac([0; 6]), capabilities)
         }
     };
-    let base = StackConfig::new(EthernetAddress(mac), capabilities, u64::from_le_bytes(seed));
+    let memory = usize::try_from(machine.heap().total).unwrap_or(usize::MAX);
+    let base = StackConfig::new(EthernetAddress(mac), capabilities, u64::from_le_bytes(seed))
+        .within_memory(memory);
     let now = Instant::from_micros(i64::try_from(clock::monotonic_micros()).unwrap_or(i64::MAX));
     Stack::new(kernel::run::stack_config(config, base), now)
 }

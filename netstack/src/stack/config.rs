@@ -69,6 +69,16 @@ impl StackConfig {
         }
     }
 
+    /// The same with no more TCP sockets than `memory_bytes` can bear: their buffers may take a quarter
+    /// of it, so that a flood of connections cannot exhaust the heap.
+    #[must_use]
+    pub fn within_memory(mut self, memory_bytes: usize) -> Self {
+        let each = self.tcp_receive_bytes.saturating_add(self.tcp_send_bytes).max(1);
+        let bearable = (memory_bytes / 4 / each).max(limits::MIN_TCP_SOCKETS);
+        self.max_tcp_sockets = self.max_tcp_sockets.min(bearable);
+        self
+    }
+
     /// The same with every value within its bounds.
     pub(super) fn bounded(mut self) -> Self {
         if !self.mac.is_unicast() {
@@ -94,4 +104,20 @@ fn is_label(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_take_a_quarter_of_the_memory_at_most() {
+        let config = StackConfig::new(EthernetAddress([2; 6]), DeviceCapabilities::default(), 1);
+        let each = config.tcp_receive_bytes + config.tcp_send_bytes;
+        let sockets = |memory| config.clone().within_memory(memory).max_tcp_sockets;
+        assert_eq!(sockets(0), limits::MIN_TCP_SOCKETS);
+        assert_eq!(sockets(4 * each * 20), 20);
+        assert_eq!(sockets(4 * each * 20 - 1), 19);
+        assert_eq!(sockets(usize::MAX), limits::DEFAULT_MAX_TCP_SOCKETS);
+    }
 }
