@@ -75,7 +75,13 @@ impl<'a> Lexer<'a> {
         let mut start = self.position;
         while let Some(&byte) = bytes.get(start) {
             match byte {
-                b' ' | b'\t'..=b'\r' => start += 1,
+                b' ' | b'\t'..=b'\r' => {
+                    start += 1;
+                    // Indentation.
+                    while bytes.get(start) == Some(&b' ') {
+                        start += 1;
+                    }
+                }
                 b'(' => return self.token(Kind::OpenRound, start, start + 1),
                 b')' => return self.token(Kind::CloseRound, start, start + 1),
                 b'[' => return self.token(Kind::OpenSquare, start, start + 1),
@@ -89,6 +95,10 @@ impl<'a> Lexer<'a> {
                     Some(b'%') => return self.name(Kind::CanonMap, start, start + 2),
                     _ => return self.name(Kind::Canon, start, start + 1),
                 },
+                // A sign that no number follows begins a name, as in `-relay-`.
+                b'-' if matches!(bytes.get(start + 1), Some(b'a'..=b'z' | b'A'..=b'Z' | b'_')) => {
+                    return self.name(Kind::Scalar, start, start);
+                }
                 b';' => start = self.after_comment(start),
                 0..=0x7f => return self.unusual_word(start),
                 _ => match self.rest(start).chars().next() {
