@@ -1,11 +1,13 @@
 //! Everything that knows which machine we run on.
 //!
-//! - [`boot`]: from the first instruction to a [`boot::BootInfo`]: PVH and the 64-bit Linux protocol.
+//! - [`boot`]: from the first instruction to a [`boot::BootInfo`]: PVH and the 64-bit Linux
+//!   protocol.
 //! - [`cpu`]: registers, ports, descriptor tables, what CPUID offers.
 //! - [`memory`]: physical memory map, page tables, heap, the C memory functions.
 //! - [`trap`]: exceptions that end in a report, interrupts that wake the idle loop.
 //! - [`clock`], [`apic`], [`entropy`]: time, interrupts and the idle CPU, random numbers.
-//! - [`acpi`], [`pci`], [`virtio`], [`fw_cfg`]: what is in the machine, and drivers for it; bounds in [`limits`].
+//! - [`acpi`], [`pci`], [`virtio`], [`fw_cfg`]: what is in the machine, and drivers for it; bounds
+//!   in [`limits`].
 //! - [`serial`], [`logger`], [`power`]: the console, the log on it, and the ways out.
 //!
 //! One core runs one cooperative thread of control; interrupts are enabled only while it idles

@@ -1,24 +1,27 @@
 //! Bounds on everything that the machine tells us.
 //!
-//! Firmware tables, configuration space, device rings and command-line words come from the hypervisor: each walk over
-//! them ends at one of these numbers, whatever the bytes say.
+//! Firmware tables, configuration space, device rings and command-line words come from the
+//! hypervisor: each walk over them ends at one of these numbers, whatever the bytes say.
 
-// --- PCI -----------------------------------------------------------------------------------------------------------
+// PCI
 
 /// PCI functions that one walk reports; the rest of the machine is ignored with a warning.
 pub const PCI_FUNCTIONS: usize = 256;
-/// Entries that are followed in one capability list: 192 bytes of list space hold at most 48 aligned headers.
+/// Entries that are followed in one capability list: 192 bytes of list space hold at most 48
+/// aligned headers.
 pub const PCI_CAPABILITIES: usize = 48;
-/// Smallest address that is given to an unassigned BAR: the lowest start of the 32-bit PCI hole on the machines we know.
+/// Smallest address that is given to an unassigned BAR: the lowest start of the 32-bit PCI hole on
+/// the machines we know.
 pub const PCI_WINDOW_START: u64 = 0xc000_0000;
 /// End (exclusive) of the range that is given to unassigned BARs: the I/O APICs begin here.
 pub const PCI_WINDOW_END: u64 = 0xfec0_0000;
 /// Largest memory BAR that is mapped or assigned, in bytes. virtio devices need some KiB.
 pub const PCI_BAR_BYTES: u64 = 16 << 20;
 
-// --- virtio --------------------------------------------------------------------------------------------------------
+// virtio
 
-/// virtio-mmio devices that are taken from the command line and ACPI together (QEMU's microvm has 24 slots).
+/// virtio-mmio devices that are taken from the command line and ACPI together (QEMU's microvm has
+/// 24 slots).
 pub const VIRTIO_MMIO_DEVICES: usize = 32;
 /// Largest register window of a virtio-mmio device, in bytes (512 on QEMU, 4096 on Firecracker).
 pub const VIRTIO_MMIO_BYTES: u64 = 64 << 10;
@@ -30,14 +33,16 @@ pub const VIRTIO_CONFIG_RETRIES: u32 = 16;
 pub const NET_QUEUE_SIZE: usize = 64;
 /// Largest Ethernet frame, in bytes: 14 of header and the usual 1500.
 pub const NET_FRAME_BYTES: usize = 1514;
-/// One frame buffer, in bytes: virtio-net header (at most 12) and frame, rounded up to a cache line.
+/// One frame buffer, in bytes: virtio-net header (at most 12) and frame, rounded up to a cache
+/// line.
 pub const NET_BUFFER_BYTES: usize = 1536;
-/// Free transmit buffers below which finished ones are collected: collecting re-arms the device's interrupt.
+/// Free transmit buffers below which finished ones are collected: collecting re-arms the device's
+/// interrupt.
 pub const NET_RECLAIM_BELOW: usize = NET_QUEUE_SIZE / 4;
 /// Smallest IP MTU that a device may ask for, in bytes (IPv6 needs 1280, RFC 8200 section 5).
 pub const NET_MTU_MIN: u16 = 1280;
 
-// --- ACPI ----------------------------------------------------------------------------------------------------------
+// ACPI
 
 /// Tables that are followed from the RSDT or XSDT.
 pub const ACPI_TABLES: usize = 64;
@@ -48,14 +53,14 @@ pub const ACPI_ENTRIES: usize = 32;
 /// Bytes after a virtio-mmio `_HID` in which its `_CRS` is looked for.
 pub const AML_DEVICE_SPAN: usize = 256;
 
-// --- fw_cfg --------------------------------------------------------------------------------------------------------
+// fw_cfg
 
 /// Items of the fw_cfg directory that are looked at.
 pub const FW_CFG_ITEMS: u32 = 256;
 /// Largest fw_cfg item that is read, in bytes.
 pub const FW_CFG_ITEM_BYTES: usize = 256 << 10;
 
-// --- clock ---------------------------------------------------------------------------------------------------------
+// clock
 
 /// Time over which the TSC is measured against another timer, in microseconds.
 pub const CALIBRATION_MICROS: u64 = 1_000;
@@ -67,16 +72,20 @@ pub const CALIBRATION_STUCK_READS: u32 = 1_000;
 pub const TSC_HZ: core::ops::RangeInclusive<u64> = 10_000_000..=20_000_000_000;
 /// Frequency that is assumed when nothing tells it, in hertz.
 pub const TSC_HZ_ASSUMED: u64 = 2_000_000_000;
-/// Reads of the RTC's status register while an update is in progress (an update lasts at most 2 ms).
+/// Reads of the RTC's status register while an update is in progress (an update lasts at most 2
+/// ms).
 pub const RTC_POLLS: u32 = 20_000;
+/// Readings of the RTC's seconds while two changes are waited for: some seconds' worth.
+pub const RTC_SECOND_READS: u32 = 4_000_000;
 /// Attempts to get two equal readings of the RTC.
 pub const RTC_RETRIES: u32 = 8;
 /// Turns of the seqlock of a kvmclock page before the last good value is used again.
 pub const PVCLOCK_RETRIES: u32 = 1_000;
 
-// --- entropy -------------------------------------------------------------------------------------------------------
+// entropy
 
-/// Attempts of one RDRAND or RDSEED (Intel's guide asks for 10 of RDRAND; RDSEED may fail more often).
+/// Attempts of one RDRAND or RDSEED (Intel's guide asks for 10 of RDRAND; RDSEED may fail more
+/// often).
 pub const RDRAND_RETRIES: u32 = 32;
 /// Bytes that the generator gives between two reseedings.
 pub const CSPRNG_RESEED_BYTES: u64 = 1 << 20;

@@ -1,7 +1,8 @@
 //! A window of device registers with bounds-checked volatile access.
 //!
-//! Offsets often come from the device itself (capabilities, notify offsets), so an access outside of the window behaves
-//! like a bus where nobody answers: reads give all ones, writes are dropped. Nothing here can panic.
+//! Offsets often come from the device itself (capabilities, notify offsets), so an access outside
+//! of the window behaves like a bus where nobody answers: reads give all ones, writes are dropped.
+//! Nothing here can panic.
 
 use crate::memory::PhysAddr;
 use core::ptr::NonNull;
@@ -13,11 +14,12 @@ pub struct Window {
     bytes: usize,
 }
 
-// SAFETY: a window only names device memory; the owner of the window decides who uses it, and volatile accesses are
-// allowed from any core.
+// SAFETY: a window only names device memory; the owner of the window decides who uses it, and
+// volatile accesses are allowed from any core.
 unsafe impl Send for Window {}
 
-// SAFETY: all that `&Window` allows are volatile accesses of single registers, which devices take in any order.
+// SAFETY: all that `&Window` allows are volatile accesses of single registers, which devices take
+// in any order.
 unsafe impl Sync for Window {}
 
 macro_rules! access {
@@ -26,7 +28,8 @@ macro_rules! access {
         #[must_use]
         pub fn $read(&self, offset: usize) -> $type {
             match self.register::<$type>(offset) {
-                // SAFETY: `register` checked bounds and alignment, and the window is valid for volatile access.
+                // SAFETY: `register` checked bounds and alignment, and the window is valid for
+                // volatile access.
                 Some(register) => unsafe { register.read_volatile() },
                 None => <$type>::MAX,
             }
@@ -35,7 +38,8 @@ macro_rules! access {
         /// Writes the register at `offset` bytes; dropped where the window has no such register.
         pub fn $write(&self, offset: usize, value: $type) {
             if let Some(register) = self.register::<$type>(offset) {
-                // SAFETY: `register` checked bounds and alignment, and the window is valid for volatile access.
+                // SAFETY: `register` checked bounds and alignment, and the window is valid for
+                // volatile access.
                 unsafe { register.write_volatile(value) };
             }
         }
@@ -47,14 +51,15 @@ impl Window {
     ///
     /// # Safety
     ///
-    /// The range must stay mapped and valid for volatile access of 1, 2 and 4 bytes for the rest of the program, and must
-    /// not be memory that Rust objects live in.
+    /// The range must stay mapped and valid for volatile access of 1, 2 and 4 bytes for the rest of
+    /// the program, and must not be memory that Rust objects live in.
     #[must_use]
     pub const unsafe fn new(base: NonNull<u8>, bytes: usize) -> Self {
         Window { base, bytes }
     }
 
-    /// Maps device registers at a physical address; `None` if they cannot be, for instance because RAM is there.
+    /// Maps device registers at a physical address; `None` if they cannot be, for instance because
+    /// RAM is there.
     #[must_use]
     pub fn map(address: u64, bytes: usize) -> Option<Self> {
         let base = crate::memory::map_mmio(PhysAddr(address), bytes).ok()?;
@@ -80,7 +85,8 @@ impl Window {
         if offset.checked_add(bytes)? > self.bytes {
             return None;
         }
-        // SAFETY: `offset` is at most `self.bytes`, so the address stays inside of the window or at its end.
+        // SAFETY: `offset` is at most `self.bytes`, so the address stays inside of the window or at
+        // its end.
         let base = unsafe { self.base.add(offset) };
         Some(Window { base, bytes })
     }
@@ -89,7 +95,8 @@ impl Window {
     access!(read_u16, write_u16, u16);
     access!(read_u32, write_u32, u32);
 
-    /// Writes a 64-bit register as two 32-bit halves, low half first, as virtio asks for (virtio 1.2 section 4.1.3.1).
+    /// Writes a 64-bit register as two 32-bit halves, low half first, as virtio asks for (virtio
+    /// 1.2 section 4.1.3.1).
     pub fn write_u64_halves(&self, offset: usize, value: u64) {
         let [low, high] = halves(value);
         self.write_u32(offset, low);

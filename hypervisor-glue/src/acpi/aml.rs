@@ -1,15 +1,16 @@
 //! Byte patterns in AML: virtio-mmio devices and the sleep type of soft off.
 //!
-//! This is not an interpreter. It knows the two shapes that compilers of such tables produce: constant `Name` objects.
-//! Where a table computes the same things, nothing is found, and the caller goes without.
+//! This is not an interpreter. It knows the two shapes that compilers of such tables produce:
+//! constant `Name` objects. Where a table computes the same things, nothing is found, and the
+//! caller goes without.
 
 use super::MmioDevice;
 use super::tables::u32_at;
 use crate::limits::{AML_DEVICE_SPAN, VIRTIO_MMIO_BYTES, VIRTIO_MMIO_DEVICES};
 use alloc::vec::Vec;
 
-/// `Name (_HID, "LNRO0005")` without the terminating zero: what virtio-mmio devices are called (virtio 1.2 has no name
-/// for x86; Linux, QEMU and Cloud Hypervisor use this one).
+/// `Name (_HID, "LNRO0005")` without the terminating zero: what virtio-mmio devices are called
+/// (virtio 1.2 has no name for x86; Linux, QEMU and Cloud Hypervisor use this one).
 const VIRTIO_HID: &[u8] = b"\x08_HID\x0dLNRO0005";
 /// `Name (_CRS, Buffer …)` up to the package length.
 const RESOURCES: &[u8] = b"\x08_CRS\x11";
@@ -24,7 +25,8 @@ const ONE_OP: u8 = 0x01;
 const BYTE_PREFIX: u8 = 0x0a;
 const WORD_PREFIX: u8 = 0x0b;
 
-/// Adds the virtio-mmio devices of a definition block to `found`, at most [`VIRTIO_MMIO_DEVICES`] in all.
+/// Adds the virtio-mmio devices of a definition block to `found`, at most [`VIRTIO_MMIO_DEVICES`]
+/// in all.
 pub fn virtio_mmio(aml: &[u8], found: &mut Vec<MmioDevice>) {
     let mut rest = aml;
     while let Some(at) = find(rest, VIRTIO_HID) {
@@ -78,8 +80,8 @@ pub fn sleep_types(aml: &[u8]) -> Option<[u8; 2]> {
     Some([sleep_type(a)?, sleep_type(b)?])
 }
 
-/// Splits what follows a package length (ACPI 6.5 section 20.2.4) into the length and the bytes that it covers, as far
-/// as they are there.
+/// Splits what follows a package length (ACPI 6.5 section 20.2.4) into the length and the bytes
+/// that it covers, as far as they are there.
 fn package(aml: &[u8]) -> Option<(usize, &[u8])> {
     let (lead, rest) = aml.split_first()?;
     let more = usize::from(lead >> 6);

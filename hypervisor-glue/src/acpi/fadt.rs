@@ -32,7 +32,8 @@ pub enum SleepControl {
         /// Port of the second block, if there is one.
         b: Option<u16>,
     },
-    /// Sleep control register of hardware-reduced machines: sleep type in bits 2 to 4, go in bit 5 (section 4.8.3.7).
+    /// Sleep control register of hardware-reduced machines: sleep type in bits 2 to 4, go in bit 5
+    /// (section 4.8.3.7).
     Reduced(Register),
 }
 

@@ -25,8 +25,8 @@ impl EcamRegion {
     }
 }
 
-/// The region of segment 0, if a checked MCFG has a sound one. The table gives the address of bus 0, even if the region
-/// begins later.
+/// The region of segment 0, if a checked MCFG has a sound one. The table gives the address of bus
+/// 0, even if the region begins later.
 pub fn parse(table: &[u8]) -> Option<EcamRegion> {
     let entries = table.get(ENTRIES..)?.chunks_exact(ENTRY_BYTES).take(ACPI_ENTRIES);
     let mut regions = entries.filter_map(|entry| {

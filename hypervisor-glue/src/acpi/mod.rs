@@ -1,7 +1,8 @@
 //! ACPI: what a few static tables tell about interrupts, PCI, power and virtio-mmio devices.
 //!
-//! Tables are copied out of firmware memory before they are looked at, each with its length and checksum checked; one
-//! that is broken is passed over with a warning. AML is not interpreted: [`aml`] only recognises byte patterns.
+//! Tables are copied out of firmware memory before they are looked at, each with its length and
+//! checksum checked; one that is broken is passed over with a warning. AML is not interpreted:
+//! [`aml`] only recognises byte patterns.
 
 mod aml;
 mod fadt;
@@ -43,7 +44,8 @@ pub struct Acpi {
 }
 
 impl Acpi {
-    /// Reads the tables, starting at `rsdp`, or looking for it in the BIOS area if the loader told none.
+    /// Reads the tables, starting at `rsdp`, or looking for it in the BIOS area if the loader told
+    /// none.
     ///
     /// # Errors
     ///

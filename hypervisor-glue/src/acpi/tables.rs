@@ -28,7 +28,8 @@ impl MachineFirmware {
     ///
     /// # Safety
     ///
-    /// While the value lives, only this thread of control writes to memory (other cores and devices are quiet).
+    /// While the value lives, only this thread of control writes to memory (other cores and devices
+    /// are quiet).
     #[must_use]
     pub const unsafe fn new() -> Self {
         MachineFirmware(())
@@ -38,7 +39,8 @@ impl MachineFirmware {
 impl Firmware for MachineFirmware {
     fn read(&self, address: u64, bytes: usize) -> Option<Vec<u8>> {
         let start = crate::memory::PhysAddr(address);
-        // SAFETY: the slice lives only while it is copied, and by the promise of `new` nobody writes meanwhile.
+        // SAFETY: the slice lives only while it is copied, and by the promise of `new` nobody
+        // writes meanwhile.
         let memory = unsafe { crate::memory::map_firmware(start, bytes) };
         memory.ok().map(<[u8]>::to_vec)
     }
@@ -119,8 +121,8 @@ fn root_at(firmware: &impl Firmware, address: u64) -> Result<(u64, usize), Table
     Ok((rsdt.into(), 4))
 }
 
-/// Looks for an RSDP where BIOSes put it (section 5.2.5.1). The extended BIOS data area is not looked at: the pointer to
-/// it is in the null page, which is never mapped.
+/// Looks for an RSDP where BIOSes put it (section 5.2.5.1). The extended BIOS data area is not
+/// looked at: the pointer to it is in the null page, which is never mapped.
 fn search(firmware: &impl Firmware) -> Option<(u64, usize)> {
     let bytes = usize::try_from(BIOS_AREA.end - BIOS_AREA.start).ok()?;
     let area = firmware.read(BIOS_AREA.start, bytes)?;

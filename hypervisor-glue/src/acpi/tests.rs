@@ -1,12 +1,14 @@
 //! The tables of QEMU's machines, whole and damaged.
 //!
-//! `testdata` holds what QEMU 7.2 gives to `-M q35` and to `-M microvm` with a virtio-net-device and a virtio-rng-device.
+//! `testdata` holds what QEMU 7.2 gives to `-M q35` and to `-M microvm` with a virtio-net-device
+//! and a virtio-rng-device.
 
 use super::tables::HEADER_BYTES;
 use super::*;
 use crate::limits::{ACPI_TABLE_BYTES, ACPI_TABLES, VIRTIO_MMIO_BYTES, VIRTIO_MMIO_DEVICES};
 use alloc::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 const RSDP: u64 = 0xf_3490;
 const BASE: u64 = 0x10_0000;
@@ -40,7 +42,8 @@ fn table(signature: &[u8; 4], body: &[u8]) -> Vec<u8> {
     table
 }
 
-/// A machine with these tables, by an XSDT, whose RSDP is in the BIOS area. Tables are a MiB and more apart.
+/// A machine with these tables, by an XSDT, whose RSDP is in the BIOS area. Tables are a MiB and
+/// more apart.
 fn machine(tables: &[Vec<u8>]) -> FakeFirmware {
     let mut firmware = FakeFirmware::default();
     let mut addresses = Vec::new();
@@ -265,12 +268,13 @@ fn sleep_types_are_small_constants() {
 }
 
 proptest! {
-    /// Any change of any byte, checksums repaired or not, and any cut: an answer, no panic, bounded lists.
+    /// Any change of any byte, checksums repaired or not, and any cut: an answer, no panic, bounded
+    /// lists.
     #[test]
     fn damaged_tables_are_survived(
         q35_machine in any::<bool>(),
-        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..12),
-        cut in any::<prop::sample::Index>(),
+        damage in prop::collection::vec((any::<Index>(), any::<Index>(), any::<u8>()), 1..12),
+        cut in any::<Index>(),
         repair in any::<bool>(),
     ) {
         let mut firmware = if q35_machine { q35() } else { microvm() };
@@ -291,10 +295,13 @@ proptest! {
     }
 
     #[test]
-    fn garbage_behind_the_patterns_is_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn garbage_behind_the_patterns_is_survived(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         let mut found = Vec::new();
-        aml::virtio_mmio(&[b"\x08_HID\x0dLNRO0005".as_slice(), &bytes].concat(), &mut found);
-        aml::virtio_mmio(&[b"\x08_HID\x0dLNRO0005\x08_CRS\x11".as_slice(), &bytes].concat(), &mut found);
+        for start in [b"\x08_HID\x0dLNRO0005".as_slice(), b"\x08_HID\x0dLNRO0005\x08_CRS\x11"] {
+            aml::virtio_mmio(&[start, &bytes].concat(), &mut found);
+        }
         let _ = aml::sleep_types(&[b"\x08_S5_\x12".as_slice(), &bytes].concat());
         let _ = madt::parse(&bytes);
         let _ = mcfg::parse(&bytes);

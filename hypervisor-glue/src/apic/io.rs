@@ -1,8 +1,9 @@
 //! I/O APICs (Intel 82093AA): inputs of interrupt lines.
 //!
-//! Every line is taken as edge-triggered, whatever its owner says: a level-triggered one would interrupt again and again
-//! until its device is acknowledged, which is done by the loop that the interrupt wakes, not by its handler. With edges,
-//! a device that is acknowledged before its queues are looked at is never missed.
+//! Every line is taken as edge-triggered, whatever its owner says: a level-triggered one would
+//! interrupt again and again until its device is acknowledged, which is done by the loop that the
+//! interrupt wakes, not by its handler. With edges, a device that is acknowledged before its queues
+//! are looked at is never missed.
 
 use crate::acpi::{Interrupts, IoApic};
 use crate::mmio::Window;
@@ -62,7 +63,8 @@ impl IoApics {
         IoApics { controllers }
     }
 
-    /// Sends a global system interrupt as `vector` to the CPU `target`. False if no controller has the input.
+    /// Sends a global system interrupt as `vector` to the CPU `target`. False if no controller has
+    /// the input.
     pub fn route(&mut self, interrupt: u32, active_low: bool, vector: u8, target: u8) -> bool {
         let polarity = if active_low { ACTIVE_LOW } else { 0 };
         for controller in &self.controllers {

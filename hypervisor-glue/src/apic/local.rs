@@ -1,4 +1,5 @@
-//! The local APIC (Intel SDM volume 3, chapter 11): x2APIC by MSRs where offered, else xAPIC in memory.
+//! The local APIC (Intel SDM volume 3, chapter 11): x2APIC by MSRs where offered, else xAPIC in
+//! memory.
 
 use super::TIMER_VECTOR;
 use crate::clock;
@@ -76,7 +77,8 @@ impl fmt::Display for Timer {
 }
 
 impl LocalApic {
-    /// Switches it on with every source masked, and tells the interrupt stubs how to end an interrupt.
+    /// Switches it on with every source masked, and tells the interrupt stubs how to end an
+    /// interrupt.
     pub fn enable(map: impl FnOnce(u64, usize) -> Option<Window>) -> Option<LocalApic> {
         let features = __cpuid(1);
         if features.edx & 1 << 9 == 0 {
@@ -85,13 +87,15 @@ impl LocalApic {
         // SAFETY: CPUID says that there is a local APIC, so there is its base register.
         let base = unsafe { msr::read(BASE_MSR) };
         let access = if features.ecx & 1 << 21 != 0 || base & BASE_X2APIC != 0 {
-            // SAFETY: x2APIC is offered; from xAPIC or off this is a legal change of mode (section 11.12.5).
+            // SAFETY: x2APIC is offered; from xAPIC or off this is a legal change of mode (section
+            // 11.12.5).
             unsafe { msr::write(BASE_MSR, base | BASE_ENABLE) };
             // SAFETY: as above; both bits at once would not be legal from the off state.
             unsafe { msr::write(BASE_MSR, base | BASE_ENABLE | BASE_X2APIC) };
             Access::X2Apic
         } else {
-            // SAFETY: switches the APIC on where it is; its registers are no RAM of ours, or mapping fails below.
+            // SAFETY: switches the APIC on where it is; its registers are no RAM of ours, or
+            // mapping fails below.
             unsafe { msr::write(BASE_MSR, base | BASE_ENABLE) };
             Access::XApic(map(base & BASE_ADDRESS, WINDOW_BYTES)?)
         };
@@ -136,7 +140,8 @@ impl LocalApic {
     fn read(&self, register: u16) -> u32 {
         match &self.access {
             Access::X2Apic => {
-                // SAFETY: x2APIC is on, and only registers that it has are read here; the upper half is reserved.
+                // SAFETY: x2APIC is on, and only registers that it has are read here; the upper
+                // half is reserved.
                 let [low, _] = crate::mmio::halves(unsafe { msr::read(x2apic_msr(register)) });
                 low
             }
@@ -146,7 +151,8 @@ impl LocalApic {
 
     fn write(&self, register: u16, value: u32) {
         match &self.access {
-            // SAFETY: x2APIC is on, and only registers that it has are written here, with defined values.
+            // SAFETY: x2APIC is on, and only registers that it has are written here, with defined
+            // values.
             Access::X2Apic => unsafe { msr::write(x2apic_msr(register), value.into()) },
             Access::XApic(window) => window.write_u32(register.into(), value),
         }
@@ -167,12 +173,13 @@ impl LocalApic {
         }
     }
 
-    /// Prepares the timer. `known_hz` is its frequency before the divider, if the hypervisor fixes it; else it is
-    /// measured against the clock.
+    /// Prepares the timer. `known_hz` is its frequency before the divider, if the hypervisor fixes
+    /// it; else it is measured against the clock.
     pub fn start_timer(&self, known_hz: Option<u64>) -> Timer {
         if self.deadline {
             self.write(register::TIMER, TIMER_DEADLINE | u32::from(TIMER_VECTOR));
-            // Writes to the timer's mode and to the deadline are not ordered by themselves (section 11.5.4.1).
+            // Writes to the timer's mode and to the deadline are not ordered by themselves (section
+            // 11.5.4.1).
             core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
             return Timer::Deadline;
         }

@@ -1,7 +1,8 @@
-//! Interrupt controllers: the local APIC with its timer, I/O APICs, and the old PIC, which is silenced.
+//! Interrupt controllers: the local APIC with its timer, I/O APICs, and the old PIC, which is
+//! silenced.
 //!
-//! Interrupts only wake the idle loop (see [`crate::trap::interrupts`]), so there are two vectors: one for the timer and
-//! one for all devices, and whoever wakes looks at everything.
+//! Interrupts only wake the idle loop (see [`crate::trap::interrupts`]), so there are two vectors:
+//! one for the timer and one for all devices, and whoever wakes looks at everything.
 
 mod io;
 mod local;
@@ -44,8 +45,8 @@ impl fmt::Display for ApicError {
     }
 }
 
-/// Switches the local APIC on, with all its sources masked, and silences the PIC. Call once, with CPU interrupts off,
-/// after the page tables and before [`clock::init`].
+/// Switches the local APIC on, with all its sources masked, and silences the PIC. Call once, with
+/// CPU interrupts off, after the page tables and before [`clock::init`].
 ///
 /// # Errors
 ///
@@ -57,7 +58,8 @@ pub fn init() -> Result<(), ApicError> {
     Ok(())
 }
 
-/// Takes what ACPI tells about I/O APICs (or the usual place of one, if it tells nothing) and masks all their inputs.
+/// Takes what ACPI tells about I/O APICs (or the usual place of one, if it tells nothing) and masks
+/// all their inputs.
 pub fn init_io(told: &Interrupts) {
     *IO.lock() = IoApics::new(told, map);
 }
@@ -70,13 +72,14 @@ pub fn init_timer() {
     }
 }
 
-/// The local APIC timer as a counter of known frequency, to measure others with; `None` before [`init`]. `hz` is its
-/// frequency before the divider.
+/// The local APIC timer as a counter of known frequency, to measure others with; `None` before
+/// [`init`]. `hz` is its frequency before the divider.
 pub fn counter(hz: u64) -> Option<TimerCounter<'static>> {
     LOCAL.get().map(|local| local.counter(hz))
 }
 
-/// The message by which a device interrupts this CPU; `None` if the CPU's identifier does not fit into one.
+/// The message by which a device interrupts this CPU; `None` if the CPU's identifier does not fit
+/// into one.
 pub fn message() -> Option<Message> {
     let id = u8::try_from(LOCAL.get()?.id()).ok()?;
     // Intel SDM volume 3, section 11.11: fixed delivery, edge, to one physical identifier.
@@ -91,8 +94,9 @@ pub fn route(interrupt: u32, active_low: bool) -> bool {
     IO.lock().route(interrupt, active_low, DEVICE_VECTOR, id)
 }
 
-/// Halts until an interrupt comes or `deadline` has passed, in microseconds of [`clock::monotonic_micros`]; without one,
-/// until an interrupt comes. Returns at once if the deadline has passed already.
+/// Halts until an interrupt comes or `deadline` has passed, in microseconds of
+/// [`clock::monotonic_micros`]; without one, until an interrupt comes. Returns at once if the
+/// deadline has passed already.
 ///
 /// With a far deadline the timer may fire earlier, when it cannot count that far.
 pub fn idle_until(deadline: Option<u64>) {

@@ -13,7 +13,8 @@ const MODE_8086: u8 = 0x01;
 /// The second controller hangs on input 2 of the first.
 const CASCADE: [u8; 2] = [0b100, 2];
 
-/// Gives the controllers vectors that are no exceptions (a spurious interrupt may come even when masked), and masks all.
+/// Gives the controllers vectors that are no exceptions (a spurious interrupt may come even when
+/// masked), and masks all.
 pub fn silence() {
     for (index, [command, data]) in [FIRST, SECOND].into_iter().enumerate() {
         let base = if index == 0 { FIRST_VECTOR } else { FIRST_VECTOR + 8 };

@@ -11,13 +11,15 @@ pub trait Counter {
     fn read(&mut self) -> u64;
 }
 
-/// Pairs of readings of which the closest is taken: a host that takes the CPU away between the two readings of a pair
-/// makes that pair worthless.
+/// Pairs of readings of which the closest is taken: a host that takes the CPU away between the two
+/// readings of a pair makes that pair worthless.
 const PAIRS: usize = 5;
 
-/// The frequency of `tsc` in hertz; `None` if the counter does not count, or the result is implausible.
+/// The frequency of `tsc` in hertz; `None` if the counter does not count, or the result is
+/// implausible.
 ///
-/// Takes [`CALIBRATION_MICROS`], or, with a counter that stands, [`CALIBRATION_STUCK_READS`] readings of it.
+/// Takes [`CALIBRATION_MICROS`], or, with a counter that stands, [`CALIBRATION_STUCK_READS`]
+/// readings of it.
 pub fn frequency(counter: &mut impl Counter, mut tsc: impl FnMut() -> u64) -> Option<u64> {
     let hz = counter.hz();
     let wanted = hz.saturating_mul(CALIBRATION_MICROS) / 1_000_000;
@@ -51,7 +53,8 @@ fn pair(counter: &mut impl Counter, tsc: &mut impl FnMut() -> u64) -> (u64, u64)
     closest.map_or((0, 0), |(width, before, count)| (before.wrapping_add(width / 2), *count))
 }
 
-/// Channel 2 of the PIT (Intel 8254), which no interrupt hangs on. It may be absent: then it never counts.
+/// Channel 2 of the PIT (Intel 8254), which no interrupt hangs on. It may be absent: then it never
+/// counts.
 #[derive(Debug)]
 pub struct Pit(());
 

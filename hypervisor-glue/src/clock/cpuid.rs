@@ -39,8 +39,8 @@ impl Hypervisor {
         hypervisor_of(leaf)
     }
 
-    /// Frequency of the local APIC timer before its divider, if this hypervisor fixes it: QEMU's emulation and KVM count
-    /// nanoseconds.
+    /// Frequency of the local APIC timer before its divider, if this hypervisor fixes it: QEMU's
+    /// emulation and KVM count nanoseconds.
     #[must_use]
     pub fn apic_timer_hz(&self) -> Option<u64> {
         const NANOSECONDS: u64 = 1_000_000_000;
@@ -109,8 +109,8 @@ fn tsc_hz_of(leaf: impl Fn(u32) -> Leaf, hypervisor: &Hypervisor) -> Option<u64>
         Hypervisor::Kvm { khz: [tsc, _], .. } | Hypervisor::Other { khz: [tsc, _] } => tsc,
         Hypervisor::None | Hypervisor::Tcg => 0,
     };
-    // A CPU that tells the ratio but not the crystal tells its base frequency, which is the TSC's (Intel SDM volume 3,
-    // section 20.7.3).
+    // A CPU that tells the ratio but not the crystal tells its base frequency, which is the TSC's
+    // (Intel SDM volume 3, section 20.7.3).
     let base_mhz = || if highest >= 0x16 { u64::from(leaf(0x16)[0] & 0xffff) } else { 0 };
     let base_hz = || if numerator != 0 { base_mhz() * 1_000_000 } else { 0 };
     let candidates = [by_ratio(crystal_hz).unwrap_or(0), u64::from(told) * 1_000, base_hz()];
@@ -177,9 +177,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cpuid_gives_a_plausible_frequency_or_none(words in prop::array::uniform8(any::<u32>())) {
-            let [a, b, c, d, e, f, g, h] = words;
-            let leaf = |number: u32| if number.is_multiple_of(2) { [a, b, c, d] } else { [e, f, g, h] };
+        fn any_cpuid_gives_a_plausible_frequency_or_none(
+            even in prop::array::uniform4(any::<u32>()),
+            odd in prop::array::uniform4(any::<u32>()),
+        ) {
+            let leaf = |number: u32| if number.is_multiple_of(2) { even } else { odd };
             let hypervisor = hypervisor_of(leaf);
             prop_assert!(tsc_hz_of(leaf, &hypervisor).is_none_or(|hz| TSC_HZ.contains(&hz)));
         }

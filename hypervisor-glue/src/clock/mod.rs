@@ -1,8 +1,9 @@
 //! Time: microseconds since the kernel's entry, and the time of day.
 //!
-//! Under KVM time is kvmclock's, which stays right when the guest moves to another host. Elsewhere it is the TSC's, with
-//! its frequency from CPUID, else measured against the local APIC timer (whose frequency QEMU and KVM fix), else against
-//! the PIT, else assumed, and the log says so. The time of day comes from kvmclock or the RTC once, at start.
+//! Under KVM time is kvmclock's, which stays right when the guest moves to another host. Elsewhere
+//! it is the TSC's, with its frequency from CPUID, else measured against the local APIC timer
+//! (whose frequency QEMU and KVM fix), else against the PIT, else against the RTC, else assumed, and
+//! the log says so. The time of day comes from kvmclock or the RTC once, at start.
 //!
 //! Not supported: correcting the time of day later, leap seconds, machines whose TSC stops.
 
@@ -32,6 +33,8 @@ pub enum Source {
     LocalApic,
     /// Measured against the PIT.
     Pit,
+    /// Measured against the RTC, which took up to two seconds.
+    Rtc,
     /// Nothing told it: time runs at a wrong speed.
     Assumed,
 }
@@ -43,6 +46,7 @@ impl fmt::Display for Source {
             Source::Cpuid => "the TSC, frequency from CPUID",
             Source::LocalApic => "the TSC, frequency measured against the local APIC timer",
             Source::Pit => "the TSC, frequency measured against the PIT",
+            Source::Rtc => "the TSC, frequency measured against the RTC",
             Source::Assumed => "the TSC, frequency unknown and assumed",
         })
     }
@@ -64,8 +68,8 @@ static CLOCK: Once<Clock> = Once::new();
 /// The latest time given out: time never goes back, whatever the host does.
 static LATEST_MICROS: AtomicU64 = AtomicU64::new(0);
 
-/// Starts the clock. `entry_ticks` is the TSC at the kernel's first instruction. Call once, after the heap and
-/// [`apic::init`]; until then time stands at 0.
+/// Starts the clock. `entry_ticks` is the TSC at the kernel's first instruction. Call once, after
+/// the heap and [`apic::init`]; until then time stands at 0.
 pub fn init(entry_ticks: u64) {
     let clock = CLOCK.call_once(|| Clock::start(entry_ticks));
     match clock.source {
@@ -126,8 +130,11 @@ fn tsc_frequency(hypervisor: &Hypervisor) -> (Source, u64) {
     if let Some(hz) = by_apic() {
         return (Source::LocalApic, hz);
     }
-    match calibrate::frequency(&mut calibrate::Pit::start(), cpu::tsc) {
-        Some(hz) => (Source::Pit, hz),
+    if let Some(hz) = calibrate::frequency(&mut calibrate::Pit::start(), cpu::tsc) {
+        return (Source::Pit, hz);
+    }
+    match rtc::tsc_hz() {
+        Some(hz) => (Source::Rtc, hz),
         None => (Source::Assumed, TSC_HZ_ASSUMED),
     }
 }
@@ -139,8 +146,8 @@ pub fn monotonic_micros() -> u64 {
     LATEST_MICROS.fetch_max(now, Ordering::Relaxed).max(now)
 }
 
-/// Unix time in milliseconds; `None` if the machine does not tell the time of day. As exact as its source: within a
-/// second for an RTC.
+/// Unix time in milliseconds; `None` if the machine does not tell the time of day. As exact as its
+/// source: within a second for an RTC.
 #[must_use]
 pub fn unix_millis() -> Option<u64> {
     let entry = CLOCK.get()?.entry_unix_millis?;
@@ -173,7 +180,8 @@ struct Scale {
 }
 
 impl Scale {
-    /// At 10 MHz, the slowest that is believed, the factor takes 41 bits; at 20 GHz it still has 30.
+    /// At 10 MHz, the slowest that is believed, the factor takes 41 bits; at 20 GHz it still has
+    /// 30.
     const SHIFT: u32 = 44;
 
     fn new(hz: u64) -> Scale {
@@ -195,17 +203,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn scaling_is_exact_to_a_millionth(hz in TSC_HZ, seconds in 0_u64..100_000_000, part in 0_u64..1_000_000) {
-            let micros = seconds * 1_000_000 + part;
+        fn scaling_is_exact_to_a_millionth(hz in TSC_HZ, micros in 0_u64..100_000_000_000_000) {
             let ticks = u128::from(micros) * u128::from(hz) / 1_000_000;
             if let Ok(ticks) = u64::try_from(ticks) {
                 let scaled = Scale::new(hz).micros(ticks);
-                prop_assert!(scaled.abs_diff(micros) <= 1 + micros / 1_000_000, "{scaled} {micros}");
+                let allowed = 1 + micros / 1_000_000;
+                prop_assert!(scaled.abs_diff(micros) <= allowed, "{scaled} {micros}");
             }
         }
 
         #[test]
-        fn scaling_is_total_and_monotonic(hz in any::<u64>(), a in any::<u64>(), b in any::<u64>()) {
+        fn scaling_is_total_and_monotonic(
+            hz in any::<u64>(),
+            a in any::<u64>(),
+            b in any::<u64>(),
+        ) {
             let scale = Scale::new(hz);
             prop_assert!(scale.micros(a.min(b)) <= scale.micros(a.max(b)));
         }

@@ -16,7 +16,8 @@ const WORDS: usize = 8;
 #[repr(C, align(64))]
 struct Shared(UnsafeCell<[u32; WORDS]>);
 
-// SAFETY: all accesses are volatile reads of single words; the protocol's version tells torn readings.
+// SAFETY: all accesses are volatile reads of single words; the protocol's version tells torn
+// readings.
 unsafe impl Sync for Shared {}
 
 impl Shared {
@@ -52,7 +53,8 @@ pub fn start(hypervisor: &Hypervisor) -> Option<Started> {
     if features & FEATURE_CLOCK == 0 {
         return None;
     }
-    // SAFETY: KVM offers these registers; it writes 32 bytes of `TIME` from now on, which is reserved for that.
+    // SAFETY: KVM offers these registers; it writes 32 bytes of `TIME` from now on, which is
+    // reserved for that.
     unsafe { msr::write(MSR_SYSTEM_TIME, TIME.address() | ENABLE) };
     let time = TimeInfo::read(|index| TIME.word(index))?;
     // SAFETY: KVM writes 12 bytes of `WALL`, once.

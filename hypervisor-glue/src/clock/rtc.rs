@@ -1,7 +1,7 @@
 //! The time of day from the CMOS real-time clock (Motorola MC146818A).
 
-use crate::cpu::port;
-use crate::limits::{RTC_POLLS, RTC_RETRIES};
+use crate::cpu::{self, port};
+use crate::limits::{RTC_POLLS, RTC_RETRIES, RTC_SECOND_READS, TSC_HZ};
 
 const SECONDS: u8 = 0x00;
 const MINUTES: u8 = 0x02;
@@ -19,20 +19,44 @@ const HOURS_24: u8 = 1 << 1;
 const BINARY: u8 = 1 << 2;
 const AFTERNOON: u8 = 1 << 7;
 
-/// Unix time in milliseconds by the machine's RTC, taken as UTC; `None` if there is none or it makes no sense.
+/// Unix time in milliseconds by the machine's RTC, taken as UTC; `None` if there is none or it
+/// makes no sense.
 #[must_use]
 pub fn unix_millis() -> Option<u64> {
-    read(|register| {
-        const INDEX: u16 = 0x70;
-        const DATA: u16 = 0x71;
-        // SAFETY: the CMOS ports; the index selects a register, and reading one has no effect on memory.
-        unsafe { port::write_u8(INDEX, register) };
-        // SAFETY: as above.
-        unsafe { port::read_u8(DATA) }
-    })
+    read(cmos)
 }
 
-/// The registers as they were at one moment: second, minute, hour, day, month, year, century, status B.
+/// The frequency of the TSC, in hertz, by a second of the RTC: takes up to two.
+#[must_use]
+pub fn tsc_hz() -> Option<u64> {
+    ticks_of_a_second(cmos, cpu::tsc).filter(|hz| TSC_HZ.contains(hz))
+}
+
+fn cmos(register: u8) -> u8 {
+    const INDEX: u16 = 0x70;
+    const DATA: u16 = 0x71;
+    // SAFETY: the CMOS ports; the index selects a register, and reading one has no effect on
+    // memory.
+    unsafe { port::write_u8(INDEX, register) };
+    // SAFETY: as above.
+    unsafe { port::read_u8(DATA) }
+}
+
+/// What `tsc` counts from one change of the seconds to the next.
+fn ticks_of_a_second(register: impl Fn(u8) -> u8, tsc: impl Fn() -> u64) -> Option<u64> {
+    const ABSENT: u8 = 0xff;
+    let mut reads = 0..RTC_SECOND_READS;
+    let mut change = || {
+        let before = register(SECONDS);
+        let changed = before != ABSENT && reads.any(|_| register(SECONDS) != before);
+        changed.then(&tsc)
+    };
+    let start = change()?;
+    change()?.checked_sub(start)
+}
+
+/// The registers as they were at one moment: second, minute, hour, day, month, year, century,
+/// status B.
 type Registers = [u8; 8];
 
 fn read(mut register: impl FnMut(u8) -> u8) -> Option<u64> {
@@ -171,17 +195,50 @@ mod tests {
         assert_eq!(read(restless), None);
     }
 
+    #[test]
+    fn a_second_is_measured_from_change_to_change() {
+        let micros = Cell::new(300_000_u64);
+        let clock = |_| {
+            micros.set(micros.get() + 1);
+            bcd(micros.get() / 1_000_000 % 60)
+        };
+        let ticks = ticks_of_a_second(clock, || micros.get() * 2_000).unwrap();
+        assert!(ticks.abs_diff(2_000_000_000) < 10_000, "{ticks}");
+    }
+
+    #[test]
+    fn a_stopped_or_absent_clock_measures_nothing() {
+        let reads = Cell::new(0_u32);
+        let stopped = |value: u8| {
+            reads.set(0);
+            let clock = |_| {
+                reads.set(reads.get() + 1);
+                value
+            };
+            assert_eq!(ticks_of_a_second(clock, || 0), None);
+            reads.get()
+        };
+        assert_eq!(stopped(0x30), RTC_SECOND_READS + 1);
+        assert_eq!(stopped(0xff), 1);
+    }
+
     proptest! {
         #[test]
-        fn every_second_until_2199_survives_the_way_there(second in 946_684_800_u64..7_226_582_400, binary in any::<bool>(), hours_24 in any::<bool>()) {
+        fn every_second_until_2199_survives_the_way_there(
+            second in 946_684_800_u64..7_226_582_400,
+            binary in any::<bool>(),
+            hours_24 in any::<bool>(),
+        ) {
             let (year, month, day) = date(second / 86_400);
             let clock = second % 86_400;
-            let encode = |value: u64| if binary { u8::try_from(value).unwrap() } else { bcd(value) };
+            let plain = |value: u64| u8::try_from(value).unwrap();
+            let encode = |value: u64| if binary { plain(value) } else { bcd(value) };
             let hour = clock / 3_600;
             let hours = if hours_24 {
                 encode(hour)
             } else {
-                encode(if hour % 12 == 0 { 12 } else { hour % 12 }) | if hour >= 12 { AFTERNOON } else { 0 }
+                let half = if hour >= 12 { AFTERNOON } else { 0 };
+                encode((hour + 11) % 12 + 1) | half
             };
             let status = if binary { BINARY } else { 0 } | if hours_24 { HOURS_24 } else { 0 };
             let registers = [

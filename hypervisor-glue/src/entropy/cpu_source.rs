@@ -50,8 +50,9 @@ fn rdrand() -> Option<u64> {
     (unsafe { _rdrand64_step(&mut word) } == 1).then_some(word)
 }
 
-/// Fills `seed` with words; false if the instruction fails too often, or gives a word twice, which a sane one does once
-/// in 2^58 seeds, and broken ones (stuck at all ones or zeros, as has been seen on real CPUs) do always.
+/// Fills `seed` with words; false if the instruction fails too often, or gives a word twice, which
+/// a sane one does once in 2^58 seeds, and broken ones (stuck at all ones or zeros, as has been
+/// seen on real CPUs) do always.
 fn collect(mut word: impl FnMut() -> Option<u64>, seed: &mut Seed) -> bool {
     let mut words = [0; WORDS];
     for index in 0..WORDS {

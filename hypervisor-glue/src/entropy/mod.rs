@@ -1,10 +1,11 @@
 //! Random numbers for keys: a ChaCha20 generator, seeded from the CPU and from virtio-rng.
 //!
-//! A source counts only if it is made for this: RDSEED, RDRAND, virtio-rng. The time-stamp counter is mixed in and counts
-//! for nothing. Without any source there is no generator: a node that cannot make keys must say so and stop.
+//! A source counts only if it is made for this: RDSEED, RDRAND, virtio-rng. The time-stamp counter
+//! is mixed in and counts for nothing. Without any source there is no generator: a node that cannot
+//! make keys must say so and stop.
 //!
-//! All input goes through SHA-256 together with the old key, so that a bad source spoils nothing that a good one gave, and
-//! who learns the state later cannot go back behind the last reseeding.
+//! All input goes through SHA-256 together with the old key, so that a bad source spoils nothing
+//! that a good one gave, and who learns the state later cannot go back behind the last reseeding.
 
 mod cpu_source;
 
@@ -44,7 +45,7 @@ impl fmt::Display for EntropyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             EntropyError::NoSource => {
-                "no source of random numbers: the machine needs RDRAND, RDSEED or a virtio-rng device"
+                "no source of random numbers: it takes RDRAND, RDSEED or a virtio-rng device"
             }
         })
     }
@@ -67,8 +68,8 @@ impl fmt::Debug for Csprng {
 }
 
 impl Csprng {
-    /// A generator seeded by the CPU and by each of `others` that gives something. The CPU reseeds it from then on; other
-    /// sources do when they are given to [`Csprng::reseed`].
+    /// A generator seeded by the CPU and by each of `others` that gives something. The CPU reseeds
+    /// it from then on; other sources do when they are given to [`Csprng::reseed`].
     ///
     /// # Errors
     ///
@@ -124,7 +125,8 @@ impl Csprng {
         wipe(&mut key);
     }
 
-    /// Reseeds when enough was given out. A CPU that fails now still leaves a new key that does not tell the old one.
+    /// Reseeds when enough was given out. A CPU that fails now still leaves a new key that does not
+    /// tell the old one.
     fn account(&mut self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         if let Some(left) = self.left_bytes.checked_sub(bytes) {

@@ -1,4 +1,5 @@
-//! Reading and writing configuration space: by ECAM where the machine has it, else by ports 0xCF8/0xCFC.
+//! Reading and writing configuration space: by ECAM where the machine has it, else by ports
+//! 0xCF8/0xCFC.
 
 use crate::acpi::EcamRegion;
 use crate::cpu::port;
@@ -84,8 +85,8 @@ const ENABLE: u32 = 1 << 31;
 const ECAM_FUNCTION_BYTES: usize = 4096;
 
 impl MachineConfig {
-    /// Finds the way to configuration space: the ECAM region if it answers, else the ports if they do, else `None`
-    /// (a machine without PCI, such as microvm).
+    /// Finds the way to configuration space: the ECAM region if it answers, else the ports if they
+    /// do, else `None` (a machine without PCI, such as microvm).
     ///
     /// `map` maps device memory: physical address and bytes in, window out.
     pub fn detect(
@@ -101,7 +102,8 @@ impl MachineConfig {
             let window = map(region.base, bytes)?;
             Some(MachineConfig { access: Access::Ecam { first_bus: region.first_bus, window } })
         });
-        // Tables may describe an ECAM region that nobody has switched on (seen with firmware that only copies tables).
+        // Tables may describe an ECAM region that nobody has switched on (seen with firmware that
+        // only copies tables).
         by_ecam
             .filter(Self::answers)
             .or_else(|| Some(MachineConfig { access: Access::Ports }).filter(Self::answers))
@@ -144,8 +146,9 @@ impl ConfigAccess for MachineConfig {
             }
             Access::Ports => {
                 select(address, offset);
-                // SAFETY: 0xCFC is PCI's configuration data port; what is written is the caller's register, and BARs are
-                // only ever pointed at address space that holds no RAM (`bars::assign`).
+                // SAFETY: 0xCFC is PCI's configuration data port; what is written is the caller's
+                // register, and BARs are only ever pointed at address space that holds no RAM
+                // (`bars::assign`).
                 unsafe { port::write_u32(DATA_PORT, value) };
             }
         }

@@ -57,7 +57,8 @@ const FLAGS: u64 = 0b1111;
 ///
 /// # Errors
 ///
-/// [`BarError`], if there is no memory BAR of that number. One that is not implemented looks like one at 0.
+/// [`BarError`], if there is no memory BAR of that number. One that is not implemented looks like
+/// one at 0.
 pub fn read(config: &impl ConfigAccess, function: &Function, index: u8) -> Result<Bar, BarError> {
     let count = if function.bridge { BRIDGE_COUNT } else { COUNT };
     if index >= count {
@@ -76,8 +77,9 @@ pub fn read(config: &impl ConfigAccess, function: &Function, index: u8) -> Resul
     Ok(Bar { index, base: join(low, high) & !FLAGS, wide })
 }
 
-/// Finds out how large a BAR is, in bytes: a power of two. The function does not answer accesses meanwhile, and each
-/// write makes the hypervisor rearrange its memory, so this is only done where it must be.
+/// Finds out how large a BAR is, in bytes: a power of two. The function does not answer accesses
+/// meanwhile, and each write makes the hypervisor rearrange its memory, so this is only done where
+/// it must be.
 ///
 /// # Errors
 ///
@@ -270,10 +272,12 @@ mod tests {
     proptest! {
         #[test]
         fn taken_ranges_never_overlap(
-            ranges in prop::collection::vec((0xbff0_0000_u64..0xff00_0000, 0_u64..0x0100_0000), 0..20),
+            starts in prop::collection::vec(0xbff0_0000_u64..0xff00_0000, 0..20),
+            lengths in prop::collection::vec(0_u64..0x0100_0000, 20),
             shifts in prop::collection::vec(4_u32..24, 1..20),
         ) {
-            let fixed: Vec<Range<u64>> = ranges.iter().map(|(start, len)| *start..start + len).collect();
+            let ranges = starts.iter().zip(&lengths);
+            let fixed: Vec<Range<u64>> = ranges.map(|(start, len)| *start..start + len).collect();
             let mut gaps = Gaps::without(fixed.clone());
             let mut given: Vec<Range<u64>> = Vec::new();
             for shift in shifts {
@@ -282,7 +286,8 @@ mod tests {
                     prop_assert_eq!(base % bytes, 0);
                     prop_assert!(base >= PCI_WINDOW_START && base + bytes <= PCI_WINDOW_END);
                     for range in fixed.iter().chain(&given) {
-                        prop_assert!(range.is_empty() || range.end <= base || base + bytes <= range.start);
+                        let apart = range.end <= base || base + bytes <= range.start;
+                        prop_assert!(apart || range.is_empty());
                     }
                     given.push(base..base + bytes);
                 }

@@ -22,7 +22,8 @@ const BUS_NUMBERS: u8 = 0x18;
 const HEADER_MULTIFUNCTION: u8 = 0x80;
 const HEADER_BRIDGE: u8 = 1;
 
-/// All functions of the machine, at most [`PCI_FUNCTIONS`]. Each bus is visited once, so a loop of bridges ends.
+/// All functions of the machine, at most [`PCI_FUNCTIONS`]. Each bus is visited once, so a loop of
+/// bridges ends.
 pub fn walk(config: &impl ConfigAccess) -> Vec<Function> {
     let mut found = Vec::new();
     let mut seen = [false; 256];

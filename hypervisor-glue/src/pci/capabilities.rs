@@ -15,7 +15,8 @@ pub struct Capability {
 }
 
 impl Capability {
-    /// Reads the register `bytes` after the capability's start; all ones past the end of configuration space.
+    /// Reads the register `bytes` after the capability's start; all ones past the end of
+    /// configuration space.
     pub fn read(&self, config: &impl ConfigAccess, address: Address, bytes: u8) -> u32 {
         self.offset.checked_add(bytes).map_or(u32::MAX, |offset| config.read(address, offset))
     }
@@ -24,7 +25,8 @@ impl Capability {
 const POINTER: u8 = 0x34;
 const FIRST: u8 = 0x40;
 
-/// The capabilities of a function in list order, at most [`PCI_CAPABILITIES`]; a link that leaves the list's space ends it.
+/// The capabilities of a function in list order, at most [`PCI_CAPABILITIES`]; a link that leaves
+/// the list's space ends it.
 pub fn capabilities<C: ConfigAccess>(
     config: &C,
     address: Address,
@@ -93,7 +95,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_configuration_space_gives_a_bounded_list(words in prop::collection::vec(any::<u32>(), 64)) {
+        fn any_configuration_space_gives_a_bounded_list(
+            words in prop::collection::vec(any::<u32>(), 64),
+        ) {
             let machine = FakeMachine::default();
             for (index, word) in words.iter().enumerate() {
                 machine.set(function(), u8::try_from(index * 4).unwrap(), *word);

@@ -1,7 +1,11 @@
 //! PCI: configuration access, the walk over the buses, BARs and MSI-X.
 //!
-//! The logic is written over [`ConfigAccess`], so that it is tested on the development host against a machine made of
-//! arrays. Not supported: bridges that no firmware has numbered (what is behind them is not seen), I/O BARs, hot plug.
+//! The logic is written over [`ConfigAccess`], so that it is tested on the development host against
+//! a machine made of arrays.
+//!
+//! Not supported: bridges that firmware has given no bus number or no memory window (what is behind
+//! them is not seen, or does not answer), configuration space that only AML describes (QEMU's
+//! microvm with `pcie=on`), I/O BARs, hot plug.
 
 mod access;
 mod bars;
@@ -53,7 +57,8 @@ pub fn enable(config: &impl ConfigAccess, address: Address, pin: Pin) {
     config.write(address, COMMAND, wanted);
 }
 
-/// The interrupt line that firmware routed the function's pin to: a PIC input, 1 to 15; `None` if it told none.
+/// The interrupt line that firmware routed the function's pin to: a PIC input, 1 to 15; `None` if
+/// it told none.
 pub fn interrupt_line(config: &impl ConfigAccess, address: Address) -> Option<u8> {
     let [line, pin, ..] = config.read(address, 0x3c).to_le_bytes();
     (pin != 0 && (1..=15).contains(&line)).then_some(line)

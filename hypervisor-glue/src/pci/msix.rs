@@ -58,7 +58,8 @@ impl MsiX {
         usize::from(self.vectors) * Self::ENTRY_BYTES
     }
 
-    /// Sends vector 0 as `message`, keeps all others masked and switches MSI-X on. `table` is the mapped vector table.
+    /// Sends vector 0 as `message`, keeps all others masked and switches MSI-X on. `table` is the
+    /// mapped vector table.
     pub fn enable(
         &self,
         config: &impl ConfigAccess,

@@ -6,7 +6,8 @@ use core::cell::RefCell;
 
 const WORDS: usize = 64;
 
-/// Configuration spaces by address. BAR registers keep only the address bits that [`FakeMachine::bar`] gave them.
+/// Configuration spaces by address. BAR registers keep only the address bits that
+/// [`FakeMachine::bar`] gave them.
 #[derive(Default)]
 pub struct FakeMachine {
     spaces: RefCell<BTreeMap<Address, [u32; WORDS]>>,

@@ -45,10 +45,12 @@ pub struct Found {
     pub transport: MachineTransport,
 }
 
-/// Finds the devices of the `wanted` kinds, PCI first. `words` are the values of `virtio_mmio.device=` on the command
-/// line; addresses for BARs without one are taken from where `memory` has nothing.
+/// Finds the devices of the `wanted` kinds, PCI first. `words` are the values of
+/// `virtio_mmio.device=` on the command line; addresses for BARs without one are taken from where
+/// `memory` has nothing.
 ///
-/// Call once, after [`apic::init_io`]: each device found is handed out and must not be opened again.
+/// Call once, after [`apic::init_io`]: each device found is handed out and must not be opened
+/// again.
 pub fn discover<'a>(
     acpi: &Acpi,
     memory: &MemoryMap,
@@ -107,11 +109,12 @@ fn on_pci(
     }
 }
 
-/// Inputs at which pins arrive beside the one that firmware routed them to, which may be none (ICH9, section 10.10.2).
-/// Which pin has which is said only by AML code.
+/// Inputs at which pins arrive beside the one that firmware routed them to, which may be none
+/// (ICH9, section 10.10.2). Which pin has which is said only by AML code.
 const PIN_INTERRUPTS: Range<u32> = 16..24;
 
-/// The interrupt by the function's pin: wherever it may arrive. Others that arrive there wake us once in vain.
+/// The interrupt by the function's pin: wherever it may arrive. Others that arrive there wake us
+/// once in vain.
 fn by_pin(config: &MachineConfig, acpi: &Acpi, address: Address) -> Interrupt {
     let mut routed = pci::interrupt_line(config, address).is_some_and(|line| {
         let (interrupt, active_low) = acpi.interrupts.isa(line);
@@ -123,8 +126,8 @@ fn by_pin(config: &MachineConfig, acpi: &Acpi, address: Address) -> Interrupt {
     if routed { Interrupt::Line } else { Interrupt::None }
 }
 
-/// Addresses where the machine has nothing, found when the first BAR needs one: sizing every BAR of the machine, to see
-/// what is taken, is slow.
+/// Addresses where the machine has nothing, found when the first BAR needs one: sizing every BAR of
+/// the machine, to see what is taken, is slow.
 struct MachineResources<'a> {
     acpi: &'a Acpi,
     memory: &'a MemoryMap,

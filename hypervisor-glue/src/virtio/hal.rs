@@ -13,8 +13,9 @@ fn layout(pages: usize) -> Option<Layout> {
     Layout::from_size_align(pages.checked_mul(PAGE_SIZE)?, PAGE_SIZE).ok().filter(|l| l.size() > 0)
 }
 
-// SAFETY: `dma_alloc` gives zeroed, page-aligned heap memory that nobody else has, and says so with address 0 when there
-// is none, which the crate turns into an error; memory is identity-mapped, so shared buffers need no translation.
+// SAFETY: `dma_alloc` gives zeroed, page-aligned heap memory that nobody else has, and says so with
+// address 0 when there is none, which the crate turns into an error; memory is identity-mapped, so
+// shared buffers need no translation.
 unsafe impl Hal for MachineHal {
     fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
         let memory = layout(pages).and_then(|layout| {
@@ -26,15 +27,16 @@ unsafe impl Hal for MachineHal {
 
     unsafe fn dma_dealloc(_: PhysAddr, vaddr: NonNull<u8>, pages: usize) -> i32 {
         if let Some(layout) = layout(pages) {
-            // SAFETY: the caller gives back what `dma_alloc` gave for as many pages, hence with this layout.
+            // SAFETY: the caller gives back what `dma_alloc` gave for as many pages, hence with
+            // this layout.
             unsafe { dealloc(vaddr.as_ptr(), layout) };
         }
         0
     }
 
     unsafe fn mmio_phys_to_virt(paddr: PhysAddr, _: usize) -> NonNull<u8> {
-        // Only the crate's own PCI transport asks, which is not used here (see `super::pci`). The caller vouches for
-        // the range, and the mapping is the identity.
+        // Only the crate's own PCI transport asks, which is not used here (see `super::pci`). The
+        // caller vouches for the range, and the mapping is the identity.
         let address = usize::try_from(paddr).unwrap_or(0);
         NonNull::new(core::ptr::with_exposed_provenance_mut(address)).unwrap_or(NonNull::dangling())
     }

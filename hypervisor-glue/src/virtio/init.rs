@@ -1,4 +1,5 @@
-//! The first steps with every virtio device: reset and feature negotiation (virtio 1.2 section 3.1.1), all bounded.
+//! The first steps with every virtio device: reset and feature negotiation (virtio 1.2 section
+//! 3.1.1), all bounded.
 
 use crate::limits::{VIRTIO_CONFIG_RETRIES, VIRTIO_RESET_POLLS};
 use core::fmt;
@@ -47,7 +48,8 @@ pub fn reset(transport: &mut impl Transport) -> Result<(), InitError> {
     Err(InitError::Reset)
 }
 
-/// Resets the device and agrees on those of the `wanted` features that it offers; the result is what was agreed.
+/// Resets the device and agrees on those of the `wanted` features that it offers; the result is
+/// what was agreed.
 ///
 /// # Errors
 ///
@@ -88,7 +90,8 @@ pub fn finish(transport: &mut impl Transport, agreed: u64) {
 ///
 /// # Errors
 ///
-/// [`InitError::Config`] if it is too small or changes at each of [`VIRTIO_CONFIG_RETRIES`] attempts.
+/// [`InitError::Config`] if it is too small or changes at each of [`VIRTIO_CONFIG_RETRIES`]
+/// attempts.
 pub fn read_config<T: Transport, R>(
     transport: &T,
     read: impl Fn(&T) -> virtio_drivers::Result<R>,
@@ -101,4 +104,65 @@ pub fn read_config<T: Transport, R>(
         }
     }
     Err(InitError::Config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::FakeTransport;
+    use super::*;
+    use core::cell::Cell;
+    use virtio_drivers::transport::DeviceType;
+
+    fn device(offered: u64) -> FakeTransport {
+        FakeTransport::new(DeviceType::Network, offered, &[], &[1, 2])
+    }
+
+    #[test]
+    fn a_reset_may_take_as_many_looks_as_the_limit() {
+        for (reads, expected) in
+            [(VIRTIO_RESET_POLLS - 1, Ok(())), (VIRTIO_RESET_POLLS, Err(InitError::Reset))]
+        {
+            let mut device = device(0);
+            device.0.borrow_mut().reset_reads = Some(reads);
+            assert_eq!(reset(&mut device), expected);
+        }
+    }
+
+    #[test]
+    fn only_what_is_wanted_and_offered_is_agreed() {
+        let mut modern = device(VERSION_1 | 0b1100);
+        assert_eq!(negotiate(&mut modern, VERSION_1 | 0b0110), Ok(VERSION_1 | 0b0100));
+        assert_eq!(modern.0.borrow().taken, VERSION_1 | 0b0100);
+        finish(&mut modern, VERSION_1);
+        assert!(modern.get_status().contains(DeviceStatus::FEATURES_OK | DeviceStatus::DRIVER_OK));
+    }
+
+    #[test]
+    fn an_old_device_is_only_spoken_to_in_the_old_way() {
+        let mut old = device(0b1100);
+        assert_eq!(negotiate(&mut old, VERSION_1), Err(InitError::Features));
+        old.0.borrow_mut().legacy = true;
+        assert_eq!(negotiate(&mut old, VERSION_1), Ok(0));
+        finish(&mut old, 0);
+        assert!(!old.get_status().contains(DeviceStatus::FEATURES_OK));
+    }
+
+    #[test]
+    fn configuration_that_changes_is_read_again_up_to_the_limit() {
+        let restless = device(0);
+        let reads = Cell::new(0);
+        let read = |quiet_from: u32| {
+            reads.set(0);
+            restless.0.borrow_mut().config_restless = 1;
+            read_config(&restless, |device| {
+                reads.set(reads.get() + 1);
+                if reads.get() >= quiet_from {
+                    device.0.borrow_mut().config_restless = 0;
+                }
+                device.read_config_space::<u8>(1)
+            })
+        };
+        assert_eq!(read(VIRTIO_CONFIG_RETRIES), Ok(2));
+        assert_eq!(read(VIRTIO_CONFIG_RETRIES + 1), Err(InitError::Config));
+    }
 }

@@ -12,8 +12,8 @@ const DEVICE_ID: usize = 0x008;
 const MAGIC_VALUE: u32 = u32::from_le_bytes(*b"virt");
 const HEADER_BYTES: u64 = 0x100;
 
-/// Reads the value of one command-line word `virtio_mmio.device=SIZE@ADDRESS:INTERRUPT[:ID]`
-/// (Linux Documentation/admin-guide/kernel-parameters.txt); `None` if it is malformed or implausible.
+/// Reads the value of one command-line word `virtio_mmio.device=SIZE@ADDRESS:INTERRUPT[:ID]` (Linux
+/// Documentation/admin-guide/kernel-parameters.txt); `None` if it is malformed or implausible.
 #[must_use]
 pub fn parse_word(value: &str) -> Option<MmioDevice> {
     let (bytes, rest) = value.split_once('@')?;
@@ -86,8 +86,8 @@ pub fn open(device: &MmioDevice) -> Option<MmioTransport<'static>> {
     if !header.is_aligned() || device.bytes < HEADER_BYTES {
         return None;
     }
-    // SAFETY: the window is mapped for good, aligned, at least as long as the header, and nobody else uses it: each place
-    // is opened once.
+    // SAFETY: the window is mapped for good, aligned, at least as long as the header, and nobody
+    // else uses it: each place is opened once.
     match unsafe { MmioTransport::new(header, bytes) } {
         Ok(transport) => Some(transport),
         Err(error) => {
@@ -163,12 +163,15 @@ mod tests {
 
         #[test]
         fn numbers_survive_the_way_there(
-            base in 1_u64..1 << 40, bytes in HEADER_BYTES..VIRTIO_MMIO_BYTES, interrupt in any::<u32>(),
+            base in 1_u64..1 << 40,
+            bytes in HEADER_BYTES..VIRTIO_MMIO_BYTES,
+            interrupt in any::<u32>(),
         ) {
             let base = base * 4;
             let expected = MmioDevice { base, bytes, interrupt };
             prop_assert_eq!(parse_word(&format!("{bytes}@{base:#x}:{interrupt}")), Some(expected));
-            prop_assert_eq!(parse_word(&format!("{bytes:#x}@{base}:{interrupt:#x}:3")), Some(expected));
+            let other = format!("{bytes:#x}@{base}:{interrupt:#x}:3");
+            prop_assert_eq!(parse_word(&other), Some(expected));
         }
     }
 }

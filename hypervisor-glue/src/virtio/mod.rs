@@ -1,7 +1,7 @@
 //! virtio devices: how they are found, how they are reached, and drivers for those that we use.
 //!
-//! Queues are those of the crate `virtio-drivers`; its network and entropy drivers are not used, because they trust the
-//! device (see [`net`] and [`rng`]), nor is its PCI transport (see [`pci`]).
+//! Queues are those of the crate `virtio-drivers`; its network and entropy drivers are not used,
+//! because they trust the device (see [`net`] and [`rng`]), nor is its PCI transport (see [`pci`]).
 
 mod discovery;
 mod hal;

@@ -1,7 +1,7 @@
 //! The PCI transport (virtio 1.2 section 4.1), with MSI-X.
 //!
-//! The crate's own PCI transport knows no MSI-X and trusts offsets that the device tells; this one does not. Only the
-//! modern interface is spoken, which transitional devices have too.
+//! The crate's own PCI transport knows no MSI-X and trusts offsets that the device tells; this one
+//! does not. Only the modern interface is spoken, which transitional devices have too.
 
 use super::init::InitError;
 use crate::limits::PCI_BAR_BYTES;
@@ -153,7 +153,8 @@ pub trait Resources {
     fn map(&mut self, address: u64, bytes: usize) -> Option<Window>;
 }
 
-/// The BARs of one function. None may move once registers are in use, so each is placed when it is first asked for.
+/// The BARs of one function. None may move once registers are in use, so each is placed when it is
+/// first asked for.
 struct Bars<'a, C, R> {
     config: &'a C,
     function: &'a Function,
@@ -201,10 +202,11 @@ pub struct PciTransport {
 }
 
 impl PciTransport {
-    /// Maps the device's registers, gives addresses to its BARs if they have none, and lets it do DMA.
+    /// Maps the device's registers, gives addresses to its BARs if they have none, and lets it do
+    /// DMA.
     ///
-    /// `resources` finds addresses and maps device memory. `message` is the interrupt to use by MSI-X;
-    /// [`PciTransport::uses_messages`] tells whether it is used.
+    /// `resources` finds addresses and maps device memory. `message` is the interrupt to use by
+    /// MSI-X; [`PciTransport::uses_messages`] tells whether it is used.
     ///
     /// # Errors
     ///
@@ -378,7 +380,8 @@ impl Transport for PciTransport {
     }
 }
 
-/// Reads a field of 1, 2 or 4 bytes at once and any other byte by byte, as section 4.1.3.1 asks for.
+/// Reads a field of 1, 2 or 4 bytes at once and any other byte by byte, as section 4.1.3.1 asks
+/// for.
 fn read_field<T: FromBytes + IntoBytes>(window: &Window, offset: usize) -> Result<T> {
     window.part(offset, size_of::<T>()).ok_or(Error::ConfigSpaceTooSmall)?;
     let mut bytes = [0; 8];

@@ -26,7 +26,8 @@ fn qemu(at: [u64; 2]) -> FakeMachine {
     machine.bar(address, 1, 0x1000, false, at[0]);
     machine.bar(address, 4, 0x4000, true, at[1]);
     machine.set(address, 0x34, 0x98);
-    // MSI-X with three vectors in BAR 1, then common, interrupt, device, notify at 4 KiB steps of BAR 4.
+    // MSI-X with three vectors in BAR 1, then common, interrupt, device, notify at 4 KiB steps of
+    // BAR 4.
     machine.set(address, 0x98, 0x0002_7011);
     machine.set(address, 0x9c, 1);
     let parts = [(0x70, 0x60, 2, 3), (0x60, 0x50, 4, 2), (0x50, 0x40, 3, 1), (0x40, 0, 1, 0)];

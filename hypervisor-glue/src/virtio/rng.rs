@@ -1,7 +1,7 @@
 //! virtio-rng (virtio 1.2 section 5.4) as a source of entropy.
 //!
-//! One request at a time, with a bounded wait. A device that does not answer in time keeps the buffer for ever and is not
-//! asked again.
+//! One request at a time, with a bounded wait. A device that does not answer in time keeps the
+//! buffer for ever and is not asked again.
 
 use super::hal::MachineHal;
 use super::init::{self, InitError, VERSION_1};
@@ -57,7 +57,8 @@ impl<T: Transport> VirtioRng<T> {
     /// Asks for up to `out.len()` bytes; how many came. None if the device is broken.
     fn request(&mut self, out: &mut [u8]) -> Option<usize> {
         let wanted = out.len().min(SEED_BYTES);
-        // SAFETY: the device does not have the buffer: after a request that did not end it is never used again.
+        // SAFETY: the device does not have the buffer: after a request that did not end it is never
+        // used again.
         let buffer = unsafe { self.buffer.as_mut() }.get_mut(..wanted).filter(|b| !b.is_empty())?;
         // SAFETY: the buffer is never freed and not touched until it is back.
         let token = unsafe { self.queue.add(&[], &mut [buffer]) }.ok()?;

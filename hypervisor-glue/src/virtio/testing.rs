@@ -1,8 +1,9 @@
-//! A virtio device made of memory, for the tests of this room: it does what the test tells it, sane or not.
+//! A virtio device made of memory, for the tests of this room: it does what the test tells it, sane
+//! or not.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
 use virtio_drivers::{Error, PhysAddr, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -43,8 +44,9 @@ pub struct State {
     pub status: DeviceStatus,
     /// Status bits that it refuses to take.
     pub refused: DeviceStatus,
-    /// Whether it comes out of reset.
-    pub resets: bool,
+    /// Readings of the status after which a reset is done; `None` for never.
+    pub reset_reads: Option<u32>,
+    reset_left: Cell<u32>,
     /// Largest queue, per queue.
     pub queue_sizes: Vec<u32>,
     /// Queues that the driver has set up.
@@ -53,7 +55,7 @@ pub struct State {
     pub config: Vec<u8>,
     /// Added to the configuration generation at each read of it.
     pub config_restless: u32,
-    generation: core::cell::Cell<u32>,
+    generation: Cell<u32>,
     /// What `ack_interrupt` reports next.
     pub interrupt: InterruptStatus,
     /// Notifications by queue.
@@ -75,12 +77,13 @@ impl FakeTransport {
             taken: 0,
             status: DeviceStatus::empty(),
             refused: DeviceStatus::empty(),
-            resets: true,
+            reset_reads: Some(0),
+            reset_left: Cell::new(0),
             queue_sizes: queue_sizes.to_vec(),
             queues: Vec::from([Queue::default(); 4]),
             config: config.to_vec(),
             config_restless: 0,
-            generation: core::cell::Cell::new(0),
+            generation: Cell::new(0),
             interrupt: InterruptStatus::empty(),
             notified: Vec::new(),
             legacy: false,
@@ -92,12 +95,14 @@ impl FakeTransport {
     }
 
     fn read<T: Copy>(address: u64) -> T {
-        // SAFETY: tests only read rings and buffers that the driver told about and that stay allocated.
+        // SAFETY: tests only read rings and buffers that the driver told about and that stay
+        // allocated.
         unsafe { Self::word::<T>(address).read_volatile() }
     }
 
     fn write<T: Copy>(address: u64, value: T) {
-        // SAFETY: tests only write rings and buffers that the driver told about and that stay allocated.
+        // SAFETY: tests only write rings and buffers that the driver told about and that stay
+        // allocated.
         unsafe { Self::word::<T>(address).write_volatile(value) }
     }
 
@@ -169,16 +174,22 @@ impl Transport for FakeTransport {
     }
 
     fn get_status(&self) -> DeviceStatus {
-        self.0.borrow().status
+        let state = self.0.borrow();
+        match state.reset_left.get() {
+            0 => state.status,
+            left => {
+                state.reset_left.set(left - u32::from(left != u32::MAX));
+                DeviceStatus::DEVICE_NEEDS_RESET
+            }
+        }
     }
 
     fn set_status(&mut self, status: DeviceStatus) {
         let mut state = self.0.borrow_mut();
-        if status == DeviceStatus::empty() && !state.resets {
-            state.status = DeviceStatus::DEVICE_NEEDS_RESET;
-        } else {
-            state.status = status & !state.refused;
+        if status == DeviceStatus::empty() {
+            state.reset_left.set(state.reset_reads.unwrap_or(u32::MAX));
         }
+        state.status = status & !state.refused;
     }
 
     fn set_guest_page_size(&mut self, _: u32) {}

@@ -19,7 +19,8 @@ pub struct Devices {
     pub random: Csprng,
 }
 
-/// Finds and starts the devices. A machine without a source of random numbers ends here: it cannot make keys.
+/// Finds and starts the devices. A machine without a source of random numbers ends here: it cannot
+/// make keys.
 pub fn find(info: &BootInfo, acpi: &Acpi) -> Devices {
     let words = info.command_line.values("virtio_mmio.device");
     let wanted = [DeviceType::EntropySource, DeviceType::Network];

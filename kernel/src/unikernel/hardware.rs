@@ -19,7 +19,8 @@ pub struct Hardware {
 }
 
 impl Hardware {
-    /// The machine whose memory `heap` manages and whose random numbers come from `random`; the clock is up.
+    /// The machine whose memory `heap` manages and whose random numbers come from `random`; the
+    /// clock is up.
     pub const fn new(heap: &'static KernelHeap, random: Csprng) -> Hardware {
         Hardware { heap, random: RefCell::new(random) }
     }

@@ -1,11 +1,11 @@
 //! virtio-net as a `smoltcp` device (virtio 1.2 section 5.1).
 //!
-//! Frames are written and parsed in the very buffers that the device uses: no copy either way. The device interrupts only
-//! while we idle ([`VirtioNet::prepare_idle`]). A device that breaks the protocol is marked failed with one log line, gets
-//! no more work and gives no more frames.
+//! Frames are written and parsed in the very buffers that the device uses: no copy either way. The
+//! device interrupts only while we idle ([`VirtioNet::prepare_idle`]). A device that breaks the
+//! protocol is marked failed with one log line, gets no more work and gives no more frames.
 //!
-//! Not supported: checksum and segmentation offload (the stack computes all checksums), mergeable receive buffers,
-//! several queue pairs, the control queue.
+//! Not supported: checksum and segmentation offload (the stack computes all checksums), mergeable
+//! receive buffers, several queue pairs, the control queue.
 
 mod ring;
 #[cfg(test)]
@@ -242,11 +242,11 @@ impl<T: Transport> VirtioNet<T> {
         }
     }
 
-    /// Call this last before idling, with CPU interrupts off. True: there is work, do not idle. False: the device will
-    /// interrupt when there is work (unless [`Interrupt::None`]).
+    /// Call this last before idling, with CPU interrupts off. True: there is work, do not idle.
+    /// False: the device will interrupt when there is work (unless [`Interrupt::None`]).
     ///
-    /// An interrupt line is acknowledged here, before the queues are looked at, so that whatever comes after the look
-    /// raises it anew.
+    /// An interrupt line is acknowledged here, before the queues are looked at, so that whatever
+    /// comes after the look raises it anew.
     pub fn prepare_idle(&mut self) -> bool {
         if self.has_failed() {
             return false;
@@ -257,11 +257,12 @@ impl<T: Transport> VirtioNet<T> {
                 self.refresh_link();
             }
         }
-        // Without a free transmit buffer nothing is received either (smoltcp wants to answer at once), so what is
-        // waited for then is a sent frame.
+        // Without a free transmit buffer nothing is received either (smoltcp wants to answer at
+        // once), so what is waited for then is a sent frame.
         let starved = self.free.is_empty();
         self.set_interrupts(!starved, starved);
-        // Pairs with the device: it publishes a used buffer, then looks whether we want an interrupt.
+        // Pairs with the device: it publishes a used buffer, then looks whether we want an
+        // interrupt.
         fence(Ordering::SeqCst);
         let work = if starved { self.transmit.has_finished() } else { self.receive.has_finished() };
         if work {
@@ -306,7 +307,8 @@ impl<T: Transport> VirtioNet<T> {
         if self.has_failed() { None } else { self.free.pop() }
     }
 
-    /// The next received frame: its slot and length with header. Empty ones are given back and passed over.
+    /// The next received frame: its slot and length with header. Empty ones are given back and
+    /// passed over.
     fn next_frame(&mut self) -> Option<(Slot, usize)> {
         for _ in 0..NET_QUEUE_SIZE {
             match self.receive.take() {
@@ -420,7 +422,8 @@ impl<T: Transport> phy::TxToken for TxToken<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, length: usize, f: F) -> R {
         let header = self.shared.header_bytes;
         let Some(slot) = self.slot.take().filter(|_| length <= NET_FRAME_BYTES) else {
-            // Longer than `capabilities` allows: the stack gets its buffer, the network gets nothing.
+            // Longer than `capabilities` allows: the stack gets its buffer, the network gets
+            // nothing.
             self.shared.count(|counters| counters.sent_drops += 1);
             return f(&mut vec![0; length]);
         };

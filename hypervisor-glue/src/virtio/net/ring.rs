@@ -1,8 +1,9 @@
 //! One direction of a network device: its queue and the frame buffers that go through it.
 //!
-//! The device is not trusted: a token that names no buffer in flight, or a length beyond the buffer, is a [`Fault`], after
-//! which the ring is not used any more. Buffers and queue live as long as the machine, so that a broken device never
-//! writes to memory that has become something else.
+//! The device is not trusted: a token that names no buffer in flight, or a length beyond the
+//! buffer, is a [`Fault`], after which the ring is not used any more. Buffers and queue live as
+//! long as the machine, so that a broken device never writes to memory that has become something
+//! else.
 
 use super::super::hal::MachineHal;
 use crate::limits::{NET_BUFFER_BYTES, NET_QUEUE_SIZE};
@@ -98,10 +99,11 @@ impl Ring {
 
     /// The bytes of a slot.
     pub fn bytes(&mut self, slot: &Slot) -> &mut [u8; NET_BUFFER_BYTES] {
-        // SAFETY: a slot's number is below NET_QUEUE_SIZE, and the buffers are an array of that many.
+        // SAFETY: a slot's number is below NET_QUEUE_SIZE, and the buffers are an array of that
+        // many.
         let mut buffer = unsafe { self.buffers.add(slot.0) };
-        // SAFETY: whoever has the slot has the buffer: the device gave it back or never had it; `&mut self` keeps
-        // others from it.
+        // SAFETY: whoever has the slot has the buffer: the device gave it back or never had it;
+        // `&mut self` keeps others from it.
         unsafe { &mut buffer.as_mut().0 }
     }
 
@@ -121,7 +123,8 @@ impl Ring {
         Ok(())
     }
 
-    /// Gives `bytes` bytes of a slot's buffer to the device, which learns of it at the next notification.
+    /// Gives `bytes` bytes of a slot's buffer to the device, which learns of it at the next
+    /// notification.
     ///
     /// # Errors
     ///
@@ -135,13 +138,15 @@ impl Ring {
         let mut buffer = NonNull::from(self.bytes(&slot));
         let token = match self.direction {
             Direction::Receive => {
-                // SAFETY: the slot is used up, so nobody touches the buffer until `take` gives it out again.
+                // SAFETY: the slot is used up, so nobody touches the buffer until `take` gives it
+                // out again.
                 let buffer = unsafe { &mut buffer.as_mut()[..bytes] };
                 // SAFETY: as above; the buffers are never freed.
                 unsafe { self.queue.add(&[], &mut [buffer]) }
             }
             Direction::Transmit => {
-                // SAFETY: the slot is used up, so nobody touches the buffer until `take` gives it out again.
+                // SAFETY: the slot is used up, so nobody touches the buffer until `take` gives it
+                // out again.
                 let buffer = unsafe { &buffer.as_ref()[..bytes] };
                 // SAFETY: as above; the buffers are never freed.
                 unsafe { self.queue.add(&[buffer], &mut []) }
@@ -155,15 +160,16 @@ impl Ring {
 
     /// Notifies the device of what was posted, if it wants that.
     pub fn notify(&self, transport: &mut impl Transport) {
-        // The device looks at the available index after it asks to be notified, we the other way round: without a
-        // full fence between our store and load both could miss the other's.
+        // The device looks at the available index after it asks to be notified, we the other way
+        // round: without a full fence between our store and load both could miss the other's.
         fence(Ordering::SeqCst);
         if self.queue.should_notify() {
             transport.notify(self.direction as u16);
         }
     }
 
-    /// Takes back the next buffer that the device is done with, and how many bytes it wrote; `None` if there is none.
+    /// Takes back the next buffer that the device is done with, and how many bytes it wrote; `None`
+    /// if there is none.
     ///
     /// # Errors
     ///
@@ -201,7 +207,8 @@ impl Ring {
         self.queue.can_pop()
     }
 
-    /// Asks the device for an interrupt when it finishes a buffer, or for quiet. Advice only: it may interrupt anyway.
+    /// Asks the device for an interrupt when it finishes a buffer, or for quiet. Advice only: it
+    /// may interrupt anyway.
     pub fn set_interrupts(&mut self, wanted: bool) {
         self.queue.set_dev_notify(wanted);
     }

@@ -201,7 +201,7 @@ fn devices_that_cannot_be_started_are_errors() {
         change(&mut fake.0.borrow_mut());
         VirtioNet::new(fake, Interrupt::Message, FALLBACK).map(|_| ()).unwrap_err()
     };
-    assert_eq!(start(|state| state.resets = false), InitError::Reset);
+    assert_eq!(start(|state| state.reset_reads = None), InitError::Reset);
     assert_eq!(start(|state| state.refused = DeviceStatus::FEATURES_OK), InitError::Features);
     assert_eq!(start(|state| state.offered = FEATURE_MAC), InitError::Features);
     assert_eq!(start(|state| state.config.clear()), InitError::Config);
@@ -257,9 +257,12 @@ fn made_up_addresses_are_local_and_unicast() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever the device puts into its used rings, the driver neither panics nor touches a foreign buffer.
+    /// Whatever the device puts into its used rings, the driver neither panics nor touches a
+    /// foreign buffer.
     #[test]
-    fn any_used_ring_is_survived(steps in prop::collection::vec((0_usize..4, any::<u32>(), any::<u32>()), 1..200)) {
+    fn any_used_ring_is_survived(
+        steps in prop::collection::vec((0_usize..4, any::<u32>(), any::<u32>()), 1..200),
+    ) {
         let (fake, mut device) = started(ALL, Interrupt::Line);
         let mut rx: Vec<Available> = Vec::new();
         for (step, token, length) in steps {
