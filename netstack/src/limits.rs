@@ -96,6 +96,8 @@ pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 pub const HTTP_BODY_TOTAL_TIMEOUT: Duration = Duration::from_secs(120);
 /// Time between two pieces of an answer that the peer takes.
 pub const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for the peer to take a whole answer that is not streamed.
+pub const HTTP_WRITE_TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
 /// Time to wait, after an answer that ends the connection, for the peer to stop sending.
 pub const HTTP_LINGER: Duration = Duration::from_secs(2);
 /// Header fields of a response.

@@ -454,6 +454,32 @@ fn a_client_that_does_not_read_its_answer_is_cut_off() {
 }
 
 #[test]
+fn a_client_that_reads_its_answer_drop_by_drop_is_cut_off_in_the_end() {
+    let read_slowly = |bytes: usize| {
+        converse(&Odd::default(), &Limits::default(), 1000, async move |stream, clock| {
+            let mut stream = stream;
+            stream.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("open");
+            stream.shutdown().await.expect("open");
+            let (mut all, mut buf) = (Vec::new(), vec![0; bytes]);
+            loop {
+                match stream.read(&mut buf).await {
+                    Ok(0) => return (all, true),
+                    Ok(read) => all.extend_from_slice(&buf[..read]),
+                    Err(_) => return (all, false),
+                }
+                clock.sleep(Duration::from_secs(1)).await;
+            }
+        })
+    };
+    // 100 000 bytes in a little less, or more, than the 180 seconds that there are.
+    assert!(read_slowly(600).orderly);
+    let slow = read_slowly(500);
+    assert_eq!(slow.summary.end, End::Broken);
+    let least = limits::HTTP_WRITE_TOTAL_TIMEOUT.total_millis() as i64;
+    assert!((least..=least + 5000).contains(&slow.millis), "{}", slow.millis);
+}
+
+#[test]
 fn a_client_that_goes_on_sending_after_the_end_is_cut_off() {
     let outcome = converse(&Echo::default(), &Limits::default(), 1000, async |stream, clock| {
         let mut stream = stream;

@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use super::head::is_token_byte;
 use super::{Failure, Limits, Version, date, reason};
 use crate::limits;
-use crate::time::{Timer, after, until};
+use crate::time::{Instant, Timer, after, until};
 
 /// Bodies up to this length are written together with their head.
 const JOIN_BYTES: usize = 4096;
@@ -200,7 +200,12 @@ impl Response {
         let chunked = how.version == Version::Http11;
         let mut out = self.head(how, chunked).into_bytes();
         let bodiless = how.head_only || !self.may_have_body();
-        let mut sink = Sink { stream, timer, limits };
+        // A stream may go on for as long as its source does; what is at hand has to be taken in time.
+        let end = match self.body {
+            Body::Bytes(_) => Some(after(timer.now(), limits.write_total_timeout)),
+            Body::Stream(..) => None,
+        };
+        let mut sink = Sink { stream, timer, limits, end };
         match self.body {
             Body::Bytes(bytes) if bodiless || bytes.is_empty() => {
                 sink.put(&out).await && sink.flush().await
@@ -234,12 +239,19 @@ struct Sink<'a, S, T> {
     stream: &'a mut S,
     timer: &'a T,
     limits: &'a Limits,
+    /// When the whole must be taken.
+    end: Option<Instant>,
 }
 
 impl<S: Write, T: Timer> Sink<'_, S, T> {
+    fn deadline(&self) -> Instant {
+        let piece = after(self.timer.now(), self.limits.write_timeout);
+        self.end.map_or(piece, |end| end.min(piece))
+    }
+
     async fn put(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
-            let deadline = after(self.timer.now(), self.limits.write_timeout);
+            let deadline = self.deadline();
             match until(self.timer, deadline, self.stream.write(bytes)).await {
                 Ok(Ok(written)) if written > 0 => bytes = bytes.get(written..).unwrap_or_default(),
                 _ => return false,
@@ -249,7 +261,7 @@ impl<S: Write, T: Timer> Sink<'_, S, T> {
     }
 
     async fn flush(&mut self) -> bool {
-        let deadline = after(self.timer.now(), self.limits.write_timeout);
+        let deadline = self.deadline();
         matches!(until(self.timer, deadline, self.stream.flush()).await, Ok(Ok(())))
     }
 

@@ -28,6 +28,8 @@ pub struct Limits {
     pub body_total_timeout: Duration,
     /// Time between two pieces of an answer that the peer takes.
     pub write_timeout: Duration,
+    /// Time for the peer to take a whole answer, unless it is streamed.
+    pub write_total_timeout: Duration,
     /// Time that the peer has to stop sending after the last answer.
     pub linger: Duration,
 }
@@ -46,6 +48,7 @@ impl Default for Limits {
             body_timeout: limits::HTTP_BODY_TIMEOUT,
             body_total_timeout: limits::HTTP_BODY_TOTAL_TIMEOUT,
             write_timeout: limits::HTTP_WRITE_TIMEOUT,
+            write_total_timeout: limits::HTTP_WRITE_TOTAL_TIMEOUT,
             linger: limits::HTTP_LINGER,
         }
     }

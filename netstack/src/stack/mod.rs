@@ -10,7 +10,6 @@ mod solicitation;
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{RefCell, RefMut};
 use core::future::poll_fn;
@@ -255,13 +254,13 @@ impl Inner {
         Some(self.sockets.get_mut::<dhcpv4::Socket<'static>>(handle))
     }
 
-    /// Makes a closed TCP socket, or `None` when the pool is used up by live ones.
+    /// Makes a closed TCP socket, or `None` when the pool is used up by live ones or memory is short.
     pub(crate) fn add_tcp(&mut self) -> Option<SocketHandle> {
         if self.tcp_sockets >= self.config.max_tcp_sockets && !self.recycle_time_wait() {
             return None;
         }
-        let receive = tcp::SocketBuffer::new(vec![0; self.config.tcp_receive_bytes]);
-        let send = tcp::SocketBuffer::new(vec![0; self.config.tcp_send_bytes]);
+        let receive = zeroed(self.config.tcp_receive_bytes)?;
+        let send = zeroed(self.config.tcp_send_bytes)?;
         let mut socket = tcp::Socket::new(receive, send);
         socket.set_congestion_control(tcp::CongestionControl::Reno);
         // Writers hand over whole messages; waiting to join small ones only adds a round trip.
@@ -312,4 +311,12 @@ impl Inner {
             }
         }
     }
+}
+
+/// A buffer, or `None` when there is no memory for it: a peer's wish to connect must not end the node.
+fn zeroed(bytes: usize) -> Option<tcp::SocketBuffer<'static>> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(bytes).ok()?;
+    buffer.resize(bytes, 0);
+    Some(tcp::SocketBuffer::new(buffer))
 }
