@@ -9,3 +9,7 @@ pub const MAX_FOREIGN_CID_TEXT: usize = 128;
 
 /// Deepest nesting of a MessagePack value that is skipped.
 pub const MAX_SKIPPED_DEPTH: usize = 1024;
+
+/// Most memory that decoded data take for each byte of their archive: what a caller may count on who
+/// bounds the bytes. It is kept by construction and tested with archives made to break it.
+pub const MEMORY_PER_ARCHIVE_BYTE: usize = 24;

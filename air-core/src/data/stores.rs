@@ -4,6 +4,7 @@
 //! written: equal input gives equal bytes.
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -39,6 +40,48 @@ pub struct ServiceResult {
     pub argument_hash: Cid,
     /// CID of the call's tetraplet.
     pub tetraplet_cid: Cid,
+}
+
+impl CanonElement {
+    /// Appends the JSON object that the CID is taken of.
+    pub(super) fn write_json(&self, out: &mut String) {
+        out.push_str("{\"value\":");
+        self.value.write_json(out);
+        out.push_str(",\"tetraplet\":");
+        self.tetraplet.write_json(out);
+        out.push_str(",\"provenance\":");
+        self.provenance.write_json(out);
+        out.push('}');
+    }
+}
+
+impl CanonResult {
+    /// Appends the JSON object that the CID is taken of.
+    pub(super) fn write_json(&self, out: &mut String) {
+        out.push_str("{\"tetraplet\":");
+        self.tetraplet.write_json(out);
+        out.push_str(",\"values\":[");
+        for (index, value) in self.values.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            value.write_json(out);
+        }
+        out.push_str("]}");
+    }
+}
+
+impl ServiceResult {
+    /// Appends the JSON object that the CID is taken of.
+    pub(super) fn write_json(&self, out: &mut String) {
+        out.push_str("{\"value_cid\":");
+        self.value_cid.write_json(out);
+        out.push_str(",\"argument_hash\":");
+        self.argument_hash.write_json(out);
+        out.push_str(",\"tetraplet_cid\":");
+        self.tetraplet_cid.write_json(out);
+        out.push('}');
+    }
 }
 
 /// A value in the store: its JSON text and, once it has been asked for, the value.

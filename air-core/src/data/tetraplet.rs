@@ -60,3 +60,22 @@ pub enum Provenance {
     /// The canon result with this CID.
     Canon(Cid),
 }
+
+impl Provenance {
+    /// Appends the JSON object with the kind and, if there is one, the CID.
+    pub(super) fn write_json(&self, out: &mut String) {
+        let (kind, cid) = match self {
+            Self::Literal => ("literal", None),
+            Self::ServiceResult(cid) => ("service_result", Some(cid)),
+            Self::Canon(cid) => ("canon", Some(cid)),
+        };
+        out.push_str("{\"type\":\"");
+        out.push_str(kind);
+        out.push('"');
+        if let Some(cid) = cid {
+            out.push_str(",\"cid\":");
+            cid.write_json(out);
+        }
+        out.push('}');
+    }
+}

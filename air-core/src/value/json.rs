@@ -22,6 +22,7 @@ pub(crate) trait JsonSink {
 }
 
 impl JsonSink for String {
+    #[inline]
     fn put(&mut self, text: &str) {
         self.push_str(text);
     }

@@ -9,6 +9,7 @@
 //! walks over a value (drop, comparison, printing) use a bounded amount of stack.
 
 mod json;
+mod limits;
 mod number;
 #[cfg(test)]
 mod tests;
@@ -20,11 +21,8 @@ use core::ops::Deref;
 
 pub(crate) use json::JsonSink;
 pub use json::{JsonError, write_json_string};
+pub use limits::MAX_VALUE_DEPTH;
 pub use number::Number;
-
-/// Deepest nesting of arrays and objects in a value; JSON text deeper than this is not accepted by
-/// any peer (air-data §5.3).
-pub const MAX_VALUE_DEPTH: u16 = 127;
 
 /// A JSON value (air-language §4.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //!
 //! Memory: every decoded item stands for bytes of the archive that no other item stands for (objects do
 //! not overlap, and a shared object is decoded once), so what a reader allocates is at most
-//! [`MEMORY_PER_ARCHIVE_BYTE`] times the archive's length, whatever it says about counts.
+//! [`MEMORY_PER_ARCHIVE_BYTE`](super::MEMORY_PER_ARCHIVE_BYTE) times the archive's length, whatever it says about counts.
 
 mod layout;
 mod reader;
@@ -17,6 +17,3 @@ mod tests;
 
 pub use reader::{ArchiveError, read};
 pub use writer::{ArchiveTooLong, Sharing, write_into};
-
-/// Most memory that decoded data take for each byte of their archive.
-pub const MEMORY_PER_ARCHIVE_BYTE: usize = 24;

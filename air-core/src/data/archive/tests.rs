@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{ArchiveError, MEMORY_PER_ARCHIVE_BYTE, layout, read, write_into};
+use super::{ArchiveError, layout, read, write_into};
 use crate::data::arbitrary::{mutations, particle_data};
-use crate::data::{Cid, Generations, KeyPair, ParticleData, SignedCids, State, Versions};
+use crate::data::{
+    Cid, Generations, KeyPair, MEMORY_PER_ARCHIVE_BYTE, ParticleData, SignedCids, State, Versions,
+};
 
 /// What is allocated even for the smallest archive.
 const FIXED_MEMORY: usize = 1024;
