@@ -41,11 +41,11 @@ pub const LIGHT_CALL_BYTES: usize = 512;
 pub const MAX_CALLS_IN_A_ROW: usize = 64;
 
 /// Fuel that the interpreter gets at a time.
-pub const FUEL_PER_SLICE: u64 = 1_000;
+pub const FUEL_PER_SLICE: u64 = 100;
 /// Time that the interpreter takes without a yield; a slice of fuel may make it a little more.
 pub const MAX_MICROS_IN_A_ROW: u64 = 500;
 /// Slices of fuel without a yield.
-pub const MAX_SLICES_IN_A_ROW: usize = 16;
+pub const MAX_SLICES_IN_A_ROW: usize = 100;
 /// Fuel of all steps of one particle, in whole slices.
 pub const MAX_FUEL_PER_PARTICLE: u64 = 20_000_000;
 /// Time of the interpreter for all steps of one particle.
