@@ -75,6 +75,12 @@ impl MsiX {
         table.write_u32(12, 0);
         config.write(address, self.capability.offset, (head & !Self::MASK_ALL) | Self::ENABLE);
     }
+
+    /// Switches MSI-X off: the function signals by its pin again.
+    pub fn disable(&self, config: &impl ConfigAccess, address: Address) {
+        let head = config.read(address, self.capability.offset);
+        config.write(address, self.capability.offset, head & !Self::ENABLE);
+    }
 }
 
 #[cfg(test)]
@@ -118,5 +124,7 @@ mod tests {
         assert_eq!(entry, [0xfee0_3000, 0, 0x41, 0]);
         assert_eq!(table.read_u32(0x1c), u32::MAX, "other vectors stay masked");
         assert_eq!(machine.read(function(), 0x98) >> 16, 0x8002);
+        msix.disable(&machine, function());
+        assert_eq!(machine.read(function(), 0x98) >> 16, 2);
     }
 }

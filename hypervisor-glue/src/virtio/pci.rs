@@ -248,6 +248,12 @@ impl PciTransport {
                 pci::enable(config, function.address, Pin::Disabled);
                 msix.enable(config, function.address, &table, message);
                 transport.vector = Some(0);
+                if transport.set_vector(common::CONFIG_MSIX_VECTOR).is_err() {
+                    log::warn!("pci: {} takes no interrupt vector", function.address);
+                    msix.disable(config, function.address);
+                    pci::enable(config, function.address, Pin::Enabled);
+                    transport.vector = None;
+                }
             }
             (_, Some(Err(error)), _) => log::warn!("pci: {}: MSI-X: {error}", function.address),
             _ => {}

@@ -29,8 +29,9 @@ impl MainLoop for Host {
     fn poll_network(&mut self, now: Instant) -> Option<Instant> {
         let nic = self.nic.as_mut()?;
         let now = netstack::time::Instant::from_micros(i64::try_from(now.as_micros()).ok()?);
-        let next = self.stack.poll(now, nic)?;
-        u64::try_from(next.total_micros()).ok().map(Instant::from_micros)
+        let next = self.stack.poll(now, nic);
+        nic.flush();
+        u64::try_from(next?.total_micros()).ok().map(Instant::from_micros)
     }
 
     fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {

@@ -165,7 +165,7 @@ impl<T: Transport> VirtioNet<T> {
         let posted =
             slots.into_iter().try_for_each(|slot| device.receive.post(slot, NET_BUFFER_BYTES));
         match posted {
-            Ok(()) => device.receive.notify(&mut *device.shared.transport.borrow_mut()),
+            Ok(()) => device.receive.announce(&device.shared.transport),
             Err(fault) => device.shared.fail(fault),
         }
         device.refresh_link();
@@ -242,6 +242,16 @@ impl<T: Transport> VirtioNet<T> {
         }
     }
 
+    /// Tells the device of the frames sent and the buffers freed since the last call. Call it after
+    /// each round of the stack: one notification, which is an exit to the hypervisor, is enough for
+    /// many frames.
+    pub fn flush(&mut self) {
+        if !self.has_failed() {
+            self.transmit.announce(&self.shared.transport);
+            self.receive.announce(&self.shared.transport);
+        }
+    }
+
     /// Call this last before idling, with CPU interrupts off. True: there is work, do not idle.
     /// False: the device will interrupt when there is work (unless [`Interrupt::None`]).
     ///
@@ -251,6 +261,7 @@ impl<T: Transport> VirtioNet<T> {
         if self.has_failed() {
             return false;
         }
+        self.flush();
         if self.interrupt == Interrupt::Line {
             let status = self.shared.transport.borrow_mut().ack_interrupt();
             if status.contains(InterruptStatus::DEVICE_CONFIGURATION_INTERRUPT) {
@@ -302,6 +313,8 @@ impl<T: Transport> VirtioNet<T> {
         }
         self.reclaim();
         if self.free.is_empty() {
+            // The device may not know yet that there is something to send.
+            self.transmit.announce(&self.shared.transport);
             self.shared.count(|counters| counters.sent_stalls += 1);
         }
         if self.has_failed() { None } else { self.free.pop() }
@@ -317,10 +330,7 @@ impl<T: Transport> VirtioNet<T> {
                 }
                 Ok(Some((slot, _))) => {
                     self.shared.count(|counters| counters.received_errors += 1);
-                    let mut transport = self.shared.transport.borrow_mut();
-                    let given = self.receive.give(&mut *transport, slot, NET_BUFFER_BYTES);
-                    drop(transport);
-                    if let Err(fault) = given {
+                    if let Err(fault) = self.receive.post(slot, NET_BUFFER_BYTES) {
                         self.shared.fail(fault);
                         return None;
                     }
@@ -398,13 +408,10 @@ impl<T: Transport> phy::RxToken for RxToken<'_, T> {
 
 impl<T: Transport> Drop for RxToken<'_, T> {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            let mut transport = self.shared.transport.borrow_mut();
-            let given = self.ring.give(&mut *transport, slot, NET_BUFFER_BYTES);
-            drop(transport);
-            if let Err(fault) = given {
-                self.shared.fail(fault);
-            }
+        if let Some(slot) = self.slot.take()
+            && let Err(fault) = self.ring.post(slot, NET_BUFFER_BYTES)
+        {
+            self.shared.fail(fault);
         }
     }
 }
@@ -431,10 +438,7 @@ impl<T: Transport> phy::TxToken for TxToken<'_, T> {
         // No flags, no segmentation: all zeros (section 5.1.6.2).
         head.fill(0);
         let result = f(&mut frame[..length]);
-        let mut transport = self.shared.transport.borrow_mut();
-        let given = self.ring.give(&mut *transport, slot, header + length);
-        drop(transport);
-        match given {
+        match self.ring.post(slot, header + length) {
             Ok(()) => self.shared.count(|counters| {
                 counters.sent_frames += 1;
                 counters.sent_bytes += length as u64;

@@ -10,6 +10,7 @@ use crate::limits::{NET_BUFFER_BYTES, NET_QUEUE_SIZE};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -69,6 +70,8 @@ pub struct Ring {
     queue: ManuallyDrop<VirtQueue<MachineHal, NET_QUEUE_SIZE>>,
     direction: Direction,
     buffers: NonNull<Buffer>,
+    /// Whether something was posted since the last notification.
+    unannounced: bool,
     /// By token.
     in_flight: [Option<InFlight>; NET_QUEUE_SIZE],
 }
@@ -93,7 +96,13 @@ impl Ring {
         let queue = ManuallyDrop::new(queue);
         let buffers = vec![Buffer([0; NET_BUFFER_BYTES]); NET_QUEUE_SIZE].into_boxed_slice();
         let buffers = NonNull::from(Box::leak(buffers)).cast::<Buffer>();
-        let ring = Ring { queue, direction, buffers, in_flight: [None; NET_QUEUE_SIZE] };
+        let ring = Ring {
+            queue,
+            direction,
+            buffers,
+            unannounced: false,
+            in_flight: [None; NET_QUEUE_SIZE],
+        };
         Ok((ring, (0..NET_QUEUE_SIZE).map(Slot).collect()))
     }
 
@@ -107,24 +116,8 @@ impl Ring {
         unsafe { &mut buffer.as_mut().0 }
     }
 
-    /// Gives `bytes` bytes of a slot's buffer to the device and notifies it if it wants that.
-    ///
-    /// # Errors
-    ///
-    /// A [`Fault`] if the queue is out of step.
-    pub fn give(
-        &mut self,
-        transport: &mut impl Transport,
-        slot: Slot,
-        bytes: usize,
-    ) -> Result<(), Fault> {
-        self.post(slot, bytes)?;
-        self.notify(transport);
-        Ok(())
-    }
-
-    /// Gives `bytes` bytes of a slot's buffer to the device, which learns of it at the next
-    /// notification.
+    /// Gives `bytes` bytes of a slot's buffer to the device, which learns of it by
+    /// [`Ring::announce`].
     ///
     /// # Errors
     ///
@@ -155,16 +148,20 @@ impl Ring {
         .map_err(Fault::Queue)?;
         let entry = self.in_flight.get_mut(usize::from(token)).ok_or(Fault::Token(token))?;
         *entry = Some(InFlight { buffer: slot.0, bytes });
+        self.unannounced = true;
         Ok(())
     }
 
-    /// Notifies the device of what was posted, if it wants that.
-    pub fn notify(&self, transport: &mut impl Transport) {
+    /// Notifies the device of what was posted, if there is something and it wants to know.
+    pub fn announce(&mut self, transport: &RefCell<impl Transport>) {
+        if !core::mem::take(&mut self.unannounced) {
+            return;
+        }
         // The device looks at the available index after it asks to be notified, we the other way
         // round: without a full fence between our store and load both could miss the other's.
         fence(Ordering::SeqCst);
         if self.queue.should_notify() {
-            transport.notify(self.direction as u16);
+            transport.borrow_mut().notify(self.direction as u16);
         }
     }
 

@@ -167,6 +167,28 @@ fn interrupts_are_wanted_only_while_idle() {
 }
 
 #[test]
+fn many_frames_are_announced_at_once_and_none_is_forgotten() {
+    let (fake, mut device) = started(ALL, Interrupt::Message);
+    let notified = || core::mem::take(&mut fake.0.borrow_mut().notified);
+    assert_eq!(notified(), [0], "the receive buffers");
+    for _ in 0..5 {
+        deliver(&fake, HEADER_BYTES, b"in");
+        receive(&mut device);
+        send(&mut device, b"out");
+    }
+    assert!(notified().is_empty());
+    device.flush();
+    assert_eq!(notified(), [1, 0]);
+    device.flush();
+    assert!(notified().is_empty(), "nothing new");
+    send(&mut device, b"out");
+    device.prepare_idle();
+    assert_eq!(notified(), [1]);
+    while send(&mut device, b"out") {}
+    assert_eq!(notified(), [1], "nothing is free until the device knows");
+}
+
+#[test]
 fn a_line_interrupt_is_acknowledged_and_a_change_of_link_noticed() {
     let (fake, mut device) = started(ALL, Interrupt::Line);
     fake.0.borrow_mut().config = config(0, 1500);
