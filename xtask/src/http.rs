@@ -104,7 +104,7 @@ impl Connection {
     /// When the connection breaks, the time is over, or the answer is not HTTP.
     pub fn request(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Response> {
         let mut message = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
-        if method == "POST" || !body.is_empty() {
+        if ["POST", "PUT", "PATCH"].contains(&method) || !body.is_empty() {
             message += &format!("Content-Length: {}\r\n", body.len());
         }
         message += "\r\n";

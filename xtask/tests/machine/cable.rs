@@ -114,7 +114,8 @@ fn spoilt(seed: &[u8], random: &mut Random) -> Vec<u8> {
             frame.truncate(14);
             frame.extend((0..length).map(|_| random.byte()));
         }
-        1 => frame.truncate(random.below(frame.len() + 1)),
+        // QEMU takes an empty datagram for the end of the cable.
+        1 => frame.truncate(1 + random.below(frame.len())),
         _ => {
             for _ in 0..=random.below(6) {
                 let place = random.below(frame.len());

@@ -28,6 +28,7 @@ pub const GUEST_TOML: &str = "[network]\naddresses = [\"10.77.0.2/24\", \"fd77::
 
 const FRAME_LIMIT: usize = 65_536;
 const WAIT: Duration = Duration::from_millis(2);
+const SEND_LIMIT: Duration = Duration::from_millis(200);
 
 pub struct Peer {
     interface: Interface,
@@ -52,6 +53,8 @@ impl Peer {
         let folder = TempDir::with_prefix("aerolith-cable-")?;
         let socket = UnixDatagram::bind(folder.path().join("peer"))?;
         socket.set_read_timeout(Some(WAIT))?;
+        // A guest that takes no frames loses them; it does not stop the peer.
+        socket.set_write_timeout(Some(SEND_LIMIT))?;
         let guest = folder.path().join("guest");
         let mut cable =
             Cable { socket, guest, arrived: VecDeque::new(), pulled: false, seen: Vec::new() };
