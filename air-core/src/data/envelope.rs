@@ -90,7 +90,10 @@ impl<'a> Envelope<'a> {
         match (inner, versions) {
             (Ok(archive), Ok(versions)) => Ok(Self { versions, archive: Some(archive) }),
             (Ok(_), Err(cause)) => Err(EnvelopeError { cause, versions: None }),
-            (Err(cause), versions) => Err(EnvelopeError { cause, versions: versions.ok() }),
+            (Err(cause), versions) => {
+                let versions = versions.ok().filter(|_| !fields.odd_key);
+                Err(EnvelopeError { cause, versions })
+            }
         }
     }
 
@@ -111,6 +114,8 @@ struct Fields<'a> {
     version_order: Vec<&'static str>,
     inner: Option<&'a [u8]>,
     inner_error: Option<MessagePackError>,
+    /// A key that spoils reading the versions alone.
+    odd_key: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -129,7 +134,12 @@ impl<'a> Fields<'a> {
             reader.skip(&key)?;
             let value = reader.token()?;
             reader.skip(&value)?;
-            let (Token::String(name) | Token::Binary(name)) = key else { continue };
+            let (Token::String(name) | Token::Binary(name)) = key else {
+                // Other keys are passed over here, but not by the reference when it looks for the
+                // versions alone: it takes 0 and 1 for the two fields and knows no keys but integers.
+                self.odd_key |= !matches!(key, Token::Natural(2..));
+                continue;
+            };
             if name == KEY_INNER_DATA.as_bytes() {
                 self.put_inner(&value);
             } else if name == KEY_VERSION.as_bytes() {

@@ -12,6 +12,8 @@ use super::SignatureEntry;
 pub(super) const FORMAT_ED25519: u8 = 0;
 /// Known, but not allowed.
 pub(super) const FORMAT_SECP256K1: u8 = 2;
+/// A public key in data: the byte of its format and 32 bytes.
+pub(super) const PUBLIC_KEY_LEN: usize = 33;
 /// What stands before the key in a peer id: identity multihash of 36 bytes, protobuf of an Ed25519 key.
 const PEER_ID_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 
@@ -114,16 +116,40 @@ impl PublicKey {
         peer_id_of(self.0.as_bytes())
     }
 
-    /// Whether `signature` (format and signature) is by this key over the message.
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    /// Checks that `signature` (format and signature) is by this key over the message.
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), WrongSignature> {
         use ed25519_dalek::Verifier;
         // The reference also lets another known format byte stand before an ed25519 signature.
         let Some((&(FORMAT_ED25519 | FORMAT_SECP256K1), signature)) = signature.split_first()
         else {
-            return false;
+            return Err(WrongSignature::Format);
         };
-        Signature::from_slice(signature).is_ok_and(|s| self.0.verify(message, &s).is_ok())
+        let signature = Signature::from_slice(signature).map_err(|_| WrongSignature::Length)?;
+        if !signature.s_bytes().iter().rev().lt(GROUP_ORDER.iter()) {
+            return Err(WrongSignature::Scalar);
+        }
+        self.0.verify(message, &signature).map_err(|_| WrongSignature::Equation)
     }
+}
+
+/// The order of the group that ed25519 works in, big-endian (RFC 8032 §5.1): the number in a signature
+/// is below it.
+const GROUP_ORDER: [u8; 32] = [
+    0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x14, 0xde, 0xf9, 0xde, 0xa2, 0xf7, 0x9c,
+    0xd6, 0x58, 0x12, 0x63, 0x1a, 0x5c, 0xf5, 0xd3, 0xed,
+];
+
+/// How a signature is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongSignature {
+    /// Of a format that is not known, or nothing at all.
+    Format,
+    /// Not 64 bytes.
+    Length,
+    /// Its number is not reduced.
+    Scalar,
+    /// Not by that key over that message.
+    Equation,
 }
 
 fn peer_id_of(key: &[u8; 32]) -> String {
@@ -142,7 +168,7 @@ fn with_format(bytes: &[u8]) -> Box<[u8]> {
 mod tests {
     use alloc::string::ToString;
 
-    use super::{KeyPair, KeyPairError, PublicKey};
+    use super::{KeyPair, KeyPairError, PublicKey, WrongSignature};
 
     /// Test keys of air-data §0.
     #[test]
@@ -184,13 +210,22 @@ mod tests {
         let signer = KeyPair::from_secret(&[1; 32]);
         let entry = signer.sign(b"message");
         let key = PublicKey::from_bytes(&entry.public_key).unwrap();
-        assert!(key.verifies(b"message", &entry.signature));
-        assert!(!key.verifies(b"massage", &entry.signature));
-        assert!(!key.verifies(b"message", &entry.signature[..64]));
-        assert!(!key.verifies(b"message", &entry.signature[1..]));
-        assert!(!key.verifies(b"message", &[]));
+        assert_eq!(key.verify(b"message", &entry.signature), Ok(()));
+        let mut not_reduced = entry.signature.clone();
+        not_reduced[64] |= 0xf0;
+        for (message, signature, wrong) in [
+            (&b"massage"[..], &entry.signature[..], WrongSignature::Equation),
+            (b"message", &entry.signature[..64], WrongSignature::Length),
+            (b"message", &[0], WrongSignature::Length),
+            (b"message", &not_reduced, WrongSignature::Scalar),
+            (b"message", &[1; 65], WrongSignature::Format),
+            (b"message", &[], WrongSignature::Format),
+        ] {
+            assert_eq!(key.verify(message, signature), Err(wrong));
+        }
         let other = KeyPair::from_secret(&[2; 32]).public_key();
-        assert!(!PublicKey::from_bytes(&other).unwrap().verifies(b"message", &entry.signature));
+        let other = PublicKey::from_bytes(&other).unwrap();
+        assert_eq!(other.verify(b"message", &entry.signature), Err(WrongSignature::Equation));
     }
 
     #[test]

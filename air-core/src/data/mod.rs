@@ -41,7 +41,7 @@ pub use envelope::{
 };
 pub use foreign_cid::CidMismatch;
 pub use json_form::data_json;
-pub use key_pair::{KeyPair, KeyPairError};
+pub use key_pair::{KeyPair, KeyPairError, WrongSignature};
 pub use limits::*;
 pub use message_pack::MessagePackError;
 pub use ordered_map::OrderedMap;

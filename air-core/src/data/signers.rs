@@ -8,7 +8,9 @@ use core::fmt;
 
 use hashbrown::HashMap;
 
-use super::key_pair::{FORMAT_ED25519, FORMAT_SECP256K1, PublicKey};
+use super::key_pair::{
+    FORMAT_ED25519, FORMAT_SECP256K1, PUBLIC_KEY_LEN, PublicKey, WrongSignature,
+};
 use super::limits::MAX_SIGNERS;
 use super::signature::signed_message;
 use super::{
@@ -35,6 +37,8 @@ pub enum SignatureError {
         signature: Box<[u8]>,
         /// What it would have to be over.
         cids: Vec<Cid>,
+        /// How it is wrong.
+        cause: WrongSignature,
     },
     /// What a peer produced according to both data contradicts itself.
     Inconsistent {
@@ -55,29 +59,42 @@ impl fmt::Display for SignatureError {
             Self::TooManySigners => write!(f, "more than {MAX_SIGNERS} peers have signed"),
             Self::MalformedKey(key) => {
                 let cause = match key.first() {
-                    Some(&FORMAT_SECP256K1) => KeyPairError::NotAllowed,
-                    Some(&FORMAT_ED25519) => KeyPairError::InvalidLength,
-                    _ => KeyPairError::UnknownFormat,
+                    Some(&FORMAT_SECP256K1) => KeyPairError::NotAllowed.cause(),
+                    Some(&FORMAT_ED25519) if key.len() != PUBLIC_KEY_LEN => {
+                        KeyPairError::InvalidLength.cause()
+                    }
+                    Some(&FORMAT_ED25519) => {
+                        "invalid key data: Failed to decode with ed25519: signature error: \
+                         Cannot decompress Edwards point"
+                    }
+                    _ => KeyPairError::UnknownFormat.cause(),
                 };
                 let key = bs58::encode(key).into_string();
-                write!(f, "malformed key: {key:?}: {}", cause.cause())
+                write!(f, "malformed key: {key:?}: {cause}")
             }
             Self::NoKey(peer_id) => {
                 write!(f, "peer_id doens't match any available public key: {peer_id:?}")
             }
-            Self::Mismatch { peer_id, public_key, signature, cids } => {
-                let raw = |bytes: &[u8]| {
-                    let (_, raw) = bytes.split_at_checked(1).unwrap_or_default();
-                    bs58::encode(raw).into_string()
+            Self::Mismatch { peer_id, public_key, signature, cids, cause } => {
+                write!(f, "signature mismatch for {peer_id:?}: ")?;
+                let source = match cause {
+                    WrongSignature::Format => None,
+                    WrongSignature::Length => Some("None"),
+                    WrongSignature::Scalar => Some("Some(Cannot use scalar with high-bit set)"),
+                    WrongSignature::Equation => {
+                        Some("Some(Verification equation was not satisfied)")
+                    }
                 };
-                write!(
-                    f,
-                    "signature mismatch for {peer_id:?}: Verification(Ed25519(signature::Error {{ \
-                     source: Some(Verification equation was not satisfied) }}, {:?}, {:?})), \
-                     values: CIDS: {cids:?}",
-                    raw(signature),
-                    raw(public_key)
-                )
+                match source {
+                    None => f.write_str("InvalidSignature(InvalidTypeByte)")?,
+                    Some(source) => write!(
+                        f,
+                        "Verification(Ed25519(signature::Error {{ source: {source} }}, {:?}, {:?}))",
+                        without_format(signature),
+                        without_format(public_key)
+                    )?,
+                }
+                write!(f, ", values: CIDS: {cids:?}")
             }
             Self::Inconsistent { peer_id, previous, current } => write!(
                 f,
@@ -87,6 +104,12 @@ impl fmt::Display for SignatureError {
             Self::Dangling(error) => write!(f, "{error}"),
         }
     }
+}
+
+/// Key or signature as messages show them.
+fn without_format(bytes: &[u8]) -> String {
+    let (_, raw) = bytes.split_at_checked(1).unwrap_or_default();
+    bs58::encode(raw).into_string()
 }
 
 /// Verifies the signatures of `current`; the merge of both signature stores.
@@ -105,12 +128,13 @@ pub fn verify_signatures(
             continue;
         }
         let message = signed_message(signer.cids.clone(), salt);
-        if !signer.key.verifies(&message, signer.signature) {
+        if let Err(cause) = signer.key.verify(&message, signer.signature) {
             return Err(SignatureError::Mismatch {
                 peer_id: signer.peer_id.clone(),
                 public_key: signer.public_key.into(),
                 signature: signer.signature.into(),
                 cids: owned(&signer.cids),
+                cause,
             });
         }
     }
