@@ -204,13 +204,20 @@ impl Machine {
         let script = self.script.clone();
         let operands = script.operands(call.arguments);
         let mut values = Vec::with_capacity(operands.len());
+        let mut size = 0_usize;
         for &operand in operands {
             match self.value_of(operand) {
-                Ok(value) => values.push(value),
+                Ok(value) => {
+                    size = size.saturating_add(value.size());
+                    values.push(value);
+                }
                 Err(Unresolved::Absent(_)) => return Ok(None),
                 Err(Unresolved::Failed(failure)) => return Err(failure),
             }
         }
+        // They will be hashed as one text.
+        self.check_size(size)?;
+        self.spend_bytes(size);
         Ok(Some(Arguments { values }))
     }
 }

@@ -134,7 +134,10 @@ impl Machine {
                 alloc::vec![Datum::new(object, tetraplet.clone(), Provenance::Literal)]
             }
         };
-        self.charge(values.len().saturating_mul(ITEM_BYTES))?;
+        // Their texts are hashed and kept in the store.
+        for datum in &values {
+            self.charge(ITEM_BYTES.saturating_add(datum.value.size()))?;
+        }
         let elements = values
             .iter()
             .map(|datum| {

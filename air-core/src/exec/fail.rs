@@ -30,7 +30,9 @@ impl Machine {
                     FailOperand::Error => &self.errors.error,
                     _ => &self.errors.last,
                 };
-                (slot.value(&self.script), slot.tetraplet.clone(), slot.provenance.clone())
+                let value = slot.value(&self.script);
+                self.check_size(value.size())?;
+                (value, slot.tetraplet.clone(), slot.provenance.clone())
             }
             FailOperand::Scalar(_) | FailOperand::ScalarLens(_) | FailOperand::CanonLens(_) => {
                 let Some(operand) = fail_operand(operand) else { return Ok(Flow::Done) };

@@ -98,7 +98,7 @@ impl Machine {
         if map.pairs.is_empty() {
             return Ok(Elements::Data(alloc::vec::Vec::new()));
         }
-        let value = self.select_in_map(map, lensed.lens)?.value()?;
+        let value = self.bounded(&self.select_in_map(map, lensed.lens)?)?;
         let Value::Array(items) = value else {
             return Err(self.not_an_array(Iterable::CanonMapLens(lensed), &value).into());
         };

@@ -25,6 +25,8 @@ use super::streams::{StreamSlots, Streams};
 const INSTRUCTION_FUEL: u64 = 1;
 /// Bytes hashed, copied or parsed for one unit of fuel.
 const BYTES_PER_FUEL: u64 = 256;
+/// Items passed over for one unit of fuel.
+const ITEMS_PER_FUEL: u64 = 16;
 /// What a state of the trace, a value in a stream or a frame weighs at least, for the memory bound.
 pub(super) const ITEM_BYTES: usize = 128;
 
@@ -262,13 +264,31 @@ impl Machine {
         }
     }
 
-    /// Takes fuel and memory for so many bytes that are made.
-    pub(super) fn charge(&mut self, bytes: usize) -> Result<(), Failure> {
+    /// Takes fuel for looking at so many items.
+    pub(super) fn spend(&mut self, items: usize) {
+        let fuel = u64::try_from(items).unwrap_or(u64::MAX) / ITEMS_PER_FUEL;
+        self.cost = self.cost.saturating_add(fuel);
+    }
+
+    /// Takes fuel for so many bytes that are hashed, parsed or copied.
+    pub(super) fn spend_bytes(&mut self, bytes: usize) {
         let fuel = u64::try_from(bytes).unwrap_or(u64::MAX) / BYTES_PER_FUEL;
         self.cost = self.cost.saturating_add(fuel);
+    }
+
+    /// Takes fuel and memory for so many bytes that are kept.
+    pub(super) fn charge(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.spend_bytes(bytes);
         self.memory = self.memory.saturating_add(bytes);
         let limit = self.parameters.limits.memory;
         if self.memory > limit { Err(Failure::memory_exceeded(limit)) } else { Ok(()) }
+    }
+
+    /// Whether a text of that length may be made of a value: shared parts can make it far longer than
+    /// what the value takes in memory.
+    pub(super) fn check_size(&self, size: usize) -> Result<(), Failure> {
+        let limit = self.parameters.limits.memory;
+        if size > limit { Err(Failure::memory_exceeded(limit)) } else { Ok(()) }
     }
 
     pub(super) fn push_frame(&mut self, frame: Frame) -> Result<(), Failure> {

@@ -33,3 +33,5 @@ pub(crate) mod settle;
 mod stream;
 mod stream_fold;
 pub(crate) mod streams;
+#[cfg(test)]
+mod tests;

@@ -67,8 +67,8 @@ pub(crate) enum Selected<'a> {
 }
 
 impl Selected<'_> {
-    /// The value.
-    pub(crate) fn value(&self) -> Result<Value, Failure> {
+    /// The value. Not bounded yet: see [`Machine::bounded`].
+    fn value(&self) -> Result<Value, Failure> {
         Ok(match self {
             Self::Constant(value)
             | Self::Error(_, value)
@@ -167,6 +167,7 @@ impl Machine {
         lens: Option<LensId>,
     ) -> Result<Selected<'a>, Unresolved> {
         let mut value = slot.value(&self.script);
+        self.check_size(value.size())?;
         if let Some(lens) = lens {
             value = self.apply_lens(&value, lens)?;
         }
@@ -175,12 +176,21 @@ impl Machine {
 
     /// The value of an operand.
     pub(crate) fn value_of(&self, operand: Operand) -> Result<Value, Unresolved> {
-        Ok(self.select(operand)?.value()?)
+        let selected = self.select(operand)?;
+        Ok(self.bounded(&selected)?)
+    }
+
+    /// The value of what was selected. It may be put into a text: what this run itself has put together
+    /// is not longer than the run's bound.
+    pub(crate) fn bounded(&self, selected: &Selected<'_>) -> Result<Value, Failure> {
+        let value = selected.value()?;
+        self.check_size(value.size())?;
+        Ok(value)
     }
 
     /// A value with the origin that a call argument gets; a whole canon with that of the canon.
     pub(crate) fn datum(&self, selected: &Selected<'_>) -> Result<Datum, Failure> {
-        let value = selected.value()?;
+        let value = self.bounded(selected)?;
         let peer = || Tetraplet::of_peer(self.parameters.current_peer_id.clone());
         Ok(match selected {
             Selected::Constant(_) => {

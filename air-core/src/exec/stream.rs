@@ -54,6 +54,11 @@ impl Stream {
         self.generations().flatten()
     }
 
+    /// Number of values.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The generations in reading order; some may be empty.
     pub(crate) fn generations(&self) -> impl Iterator<Item = &Vec<Datum>> {
         self.previous.values().chain(self.current.values()).chain(&self.new)

@@ -66,6 +66,8 @@ impl Machine {
         let generation = match fold.wave.next() {
             Some(generation) => Some(generation),
             None => {
+                let values = self.streams.get_mut(fold.slot).map_or(0, |stream| stream.len());
+                self.spend(values);
                 let wave = match self.streams.get_mut(fold.slot) {
                     Some(stream) => {
                         let merge = &self.merge;

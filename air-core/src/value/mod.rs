@@ -52,17 +52,19 @@ impl core::fmt::Display for TooDeep {
     }
 }
 
-/// The items of an array, with the depth of the whole.
+/// The items of an array, with the depth and size of the whole.
 #[derive(Clone, Debug, Default)]
 pub struct Array {
     depth: u16,
+    size: usize,
     items: Box<[Value]>,
 }
 
-/// The members of an object, sorted by key, each key once, with the depth of the whole.
+/// The members of an object, sorted by key, each key once, with the depth and size of the whole.
 #[derive(Clone, Debug, Default)]
 pub struct Object {
     depth: u16,
+    size: usize,
     members: Box<[(Arc<str>, Value)]>,
 }
 
@@ -70,7 +72,10 @@ impl Value {
     /// Makes an array of the items, in order.
     pub fn array(items: Vec<Value>) -> Result<Self, TooDeep> {
         let depth = depth_above(items.iter())?;
-        Ok(Self::Array(Arc::new(Array { depth, items: items.into_boxed_slice() })))
+        let size = items.iter().fold(BRACKETS_SIZE, |sum, item| {
+            sum.saturating_add(item.size()).saturating_add(SEPARATOR_SIZE)
+        });
+        Ok(Self::Array(Arc::new(Array { depth, size, items: items.into_boxed_slice() })))
     }
 
     /// Makes an object; of equal keys the last one counts.
@@ -79,7 +84,12 @@ impl Value {
             members = sorted_last_wins(members);
         }
         let depth = depth_above(members.iter().map(|(_, value)| value))?;
-        Ok(Self::Object(Arc::new(Object { depth, members: members.into_boxed_slice() })))
+        let size = members.iter().fold(BRACKETS_SIZE, |sum, (key, value)| {
+            sum.saturating_add(string_size(key))
+                .saturating_add(value.size())
+                .saturating_add(2 * SEPARATOR_SIZE)
+        });
+        Ok(Self::Object(Arc::new(Object { depth, size, members: members.into_boxed_slice() })))
     }
 
     /// Makes a string.
@@ -94,6 +104,20 @@ impl Value {
             Self::Array(array) => array.depth,
             Self::Object(object) => object.depth,
             _ => 0,
+        }
+    }
+
+    /// About how long the JSON text is, in bytes, without making it: escapes are not counted, numbers
+    /// count as the longest. Shared parts count as often as they occur, so this may be far more than
+    /// the memory that the value takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) => WORD_SIZE,
+            Self::Number(_) => NUMBER_SIZE,
+            Self::String(text) => string_size(text),
+            Self::Array(array) => array.size,
+            Self::Object(object) => object.size,
         }
     }
 
@@ -231,6 +255,15 @@ impl From<Arc<str>> for Value {
     fn from(value: Arc<str>) -> Self {
         Self::String(value)
     }
+}
+
+const WORD_SIZE: usize = 5;
+const NUMBER_SIZE: usize = 24;
+const BRACKETS_SIZE: usize = 2;
+const SEPARATOR_SIZE: usize = 1;
+
+fn string_size(text: &str) -> usize {
+    text.len().saturating_add(BRACKETS_SIZE)
 }
 
 fn depth_above<'a>(children: impl Iterator<Item = &'a Value>) -> Result<u16, TooDeep> {
