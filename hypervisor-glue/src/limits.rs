@@ -65,11 +65,13 @@ pub const FW_CFG_ITEM_BYTES: usize = 256 << 10;
 /// Time over which the TSC is measured against another timer, in microseconds.
 pub const CALIBRATION_MICROS: u64 = 1_000;
 /// Readings of another timer in one calibration, after which it counts as useless.
-pub const CALIBRATION_READS: u32 = 200_000;
+pub const CALIBRATION_READS: u32 = 500_000;
 /// Equal readings in a row after which another timer counts as stopped or absent.
 pub const CALIBRATION_STUCK_READS: u32 = 1_000;
 /// Plausible TSC frequencies, in hertz; anything else is a broken source.
 pub const TSC_HZ: core::ops::RangeInclusive<u64> = 10_000_000..=20_000_000_000;
+/// Frequency of the local APIC timer that is assumed when it cannot be measured, in hertz.
+pub const APIC_TIMER_HZ_ASSUMED: u64 = 1_000_000_000;
 /// Frequency that is assumed when nothing tells it, in hertz.
 pub const TSC_HZ_ASSUMED: u64 = 2_000_000_000;
 /// Reads of the RTC's status register while an update is in progress (an update lasts at most 2

@@ -5,7 +5,7 @@ use super::TIMER_VECTOR;
 use crate::clock;
 use crate::clock::Counter;
 use crate::cpu::msr;
-use crate::limits::CALIBRATION_MICROS;
+use crate::limits::APIC_TIMER_HZ_ASSUMED;
 use crate::mmio::Window;
 use crate::trap::interrupts::{self, EndOfInterrupt};
 use core::arch::x86_64::__cpuid;
@@ -183,23 +183,19 @@ impl LocalApic {
             core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
             return Timer::Deadline;
         }
-        let hz = known_hz.map_or_else(|| self.measure(), |hz| hz / DIVIDER);
+        let hz = known_hz.unwrap_or_else(|| self.measure()) / DIVIDER;
         self.write(register::DIVIDE, DIVIDE_BY_16);
         self.write(register::TIMER, TIMER_VECTOR.into());
         Timer::CountDown(hz)
     }
 
-    /// The timer's frequency after the divider, by the clock.
+    /// The timer's frequency before the divider, by the clock.
     fn measure(&self) -> u64 {
-        let mut counter = self.counter(DIVIDER);
-        let start = clock::ticks();
-        let wanted = clock::ticks_hz() / 1_000_000 * CALIBRATION_MICROS;
-        let first = counter.read();
-        while clock::ticks().wrapping_sub(start) < wanted {
-            core::hint::spin_loop();
-        }
-        let counted = counter.read().wrapping_sub(first) / DIVIDER;
-        counted.saturating_mul(1_000_000 / CALIBRATION_MICROS).max(1)
+        let mut timer = self.counter(0);
+        clock::measure(|| timer.read()).unwrap_or_else(|| {
+            log::warn!("the timer's frequency cannot be measured: it may fire at wrong times");
+            APIC_TIMER_HZ_ASSUMED
+        })
     }
 
     /// Fires the timer in `micros` microseconds, or earlier if it cannot count that far.

@@ -1,6 +1,6 @@
 //! The TSC's frequency, measured against a timer of known frequency.
 
-use crate::cpu::port;
+use crate::cpu::{self, port};
 use crate::limits::{CALIBRATION_MICROS, CALIBRATION_READS, CALIBRATION_STUCK_READS, TSC_HZ};
 
 /// A timer that counts at a known frequency.
@@ -51,6 +51,23 @@ fn pair(counter: &mut impl Counter, tsc: &mut impl FnMut() -> u64) -> (u64, u64)
     });
     let closest = readings.iter().min_by_key(|(width, ..)| *width);
     closest.map_or((0, 0), |(width, before, count)| (before.wrapping_add(width / 2), *count))
+}
+
+/// The TSC, once its frequency is known, to measure other timers with.
+#[derive(Debug)]
+pub struct Tsc {
+    /// Its frequency, in hertz.
+    pub hz: u64,
+}
+
+impl Counter for Tsc {
+    fn hz(&self) -> u64 {
+        self.hz
+    }
+
+    fn read(&mut self) -> u64 {
+        cpu::tsc()
+    }
 }
 
 /// Channel 2 of the PIT (Intel 8254), which no interrupt hangs on. It may be absent: then it never

@@ -166,6 +166,13 @@ pub fn ticks_hz() -> u64 {
     CLOCK.get().map_or(0, |clock| clock.hz)
 }
 
+/// The frequency of what `count` counts, in hertz, by the TSC: takes a millisecond. `None` before
+/// [`init`], or if it does not count at a plausible frequency.
+pub fn measure(count: impl FnMut() -> u64) -> Option<u64> {
+    let hz = CLOCK.get()?.hz;
+    calibrate::frequency(&mut calibrate::Tsc { hz }, count)
+}
+
 /// Where time comes from; `None` before [`init`].
 #[must_use]
 pub fn source() -> Option<Source> {
