@@ -77,7 +77,8 @@ pub const TSC_HZ_ASSUMED: u64 = 2_000_000_000;
 /// Reads of the RTC's status register while an update is in progress (an update lasts at most 2
 /// ms).
 pub const RTC_POLLS: u32 = 20_000;
-/// Readings of the RTC's seconds while two changes are waited for: some seconds' worth.
+/// Readings of the RTC's seconds while two changes are waited for: some seconds' worth where each
+/// is an exit to a hypervisor.
 pub const RTC_SECOND_READS: u32 = 4_000_000;
 /// Attempts to get two equal readings of the RTC.
 pub const RTC_RETRIES: u32 = 8;

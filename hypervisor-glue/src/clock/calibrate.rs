@@ -13,7 +13,7 @@ pub trait Counter {
 
 /// Pairs of readings of which the closest is taken: a host that takes the CPU away between the two
 /// readings of a pair makes that pair worthless.
-const PAIRS: usize = 5;
+const PAIRS: usize = 16;
 
 /// The frequency of `tsc` in hertz; `None` if the counter does not count, or the result is
 /// implausible.
