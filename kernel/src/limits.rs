@@ -2,7 +2,7 @@
 //!
 //! Sizes are in bytes, times in the unit that ends the name. The bounds of one particle keep one
 //! client from using up the node; what all of them hold together is bounded by
-//! [`MAX_HEAP_USE_PERCENT`], above which particles are refused and running ones end.
+//! [`HEAP_RESERVE_PERCENT`]: with less of the heap free, particles are refused and running ones end.
 
 /// Rounds of the executor between two looks at the network.
 pub const MAX_ROUNDS_PER_TURN: usize = 64;
@@ -74,13 +74,27 @@ pub const MAX_QUERY_PARAMETERS: usize = 64;
 pub const MAX_QUERY_VALUE_BYTES: usize = 4 << 10;
 
 /// One step of the interpreter may add a part of the heap: one in so many.
-pub const STEP_MEMORY_PART: u64 = 4;
+pub const STEP_MEMORY_PART: usize = 4;
 /// The least that a step may add, however small the heap; as the interpreter estimates it.
 pub const MIN_STEP_MEMORY_BYTES: usize = 512 << 10;
 /// The most that a step may add, however large the heap.
 pub const MAX_STEP_MEMORY_BYTES: usize = 64 << 20;
-/// Use of the heap above which particles are refused, and running ones ended at their next slice.
-pub const MAX_HEAP_USE_PERCENT: u64 = 85;
+/// One script may take one in so many bytes of the heap; its tree takes some ten times as much.
+pub const SCRIPT_PART: usize = 128;
+/// A script of this size is taken on every machine, if the configuration lets it.
+pub const MIN_SCRIPT_BYTES: usize = 4 << 10;
+/// The texts of kept scripts may take one in so many bytes of the heap.
+pub const CACHE_PART: usize = 128;
+/// Bodies that are being read may take one in so many bytes of the heap.
+pub const BODIES_PART: usize = 8;
+/// One result of a service may take one in so many bytes of the heap.
+pub const CALL_RESULT_PART: usize = 64;
+/// A result of this size is taken on every machine.
+pub const MIN_CALL_RESULT_BYTES: usize = 16 << 10;
+/// Percent of the heap that must be free, or particles are refused, and running ones end.
+pub const HEAP_RESERVE_PERCENT: u64 = 15;
+/// Bytes that must be free in the same sense, up to a third of the heap.
+pub const MIN_HEAP_RESERVE_BYTES: u64 = 3 << 20;
 /// States that the trace of one particle may have.
 pub const MAX_TRACE_STATES: usize = 1 << 18;
 

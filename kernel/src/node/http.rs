@@ -17,7 +17,7 @@ use alloc::string::String;
 use netstack::http::{BodyError, Failure, Handler, Head, RequestBody, Response};
 
 use super::{Node, Problem, Success, parse_query};
-use crate::limits::{MAX_CALL_RESULT_BYTES, RETRY_AFTER_SECONDS};
+use crate::limits::RETRY_AFTER_SECONDS;
 use crate::metrics::CONTENT_TYPE;
 use crate::service::write_json;
 
@@ -41,10 +41,11 @@ impl Web {
     async fn run(&self, head: &Head, body: &mut impl RequestBody) -> Result<Response, Failure> {
         let response = match self.try_run(head, body).await? {
             Ok(Success::Response(value)) => {
+                let limit = self.node.allowance().call_result;
                 // The value was a call's arguments, so it may share its parts beyond any memory.
-                match write_json(&value, MAX_CALL_RESULT_BYTES) {
+                match write_json(&value, limit) {
                     Ok(json) => Response::json(200, json),
-                    Err(_) => problem(&Problem::response_too_long(MAX_CALL_RESULT_BYTES)),
+                    Err(_) => problem(&Problem::response_too_long(limit)),
                 }
             }
             Ok(Success::Silent) => Response::new(204),
@@ -67,8 +68,15 @@ impl Web {
             Ok(data) => data,
             Err(error) => return Ok(Err(Problem::query(&error))),
         };
-        let limit = self.node.config().particles.max_script_bytes;
-        let text = match body.read_to_end(usize::try_from(limit).unwrap_or(usize::MAX)).await {
+        let limit = self.node.allowance().script;
+        let length = body.remaining().and_then(|length| usize::try_from(length).ok());
+        if length.is_some_and(|length| length > limit) {
+            return Ok(Err(Problem::script_too_long(limit)));
+        }
+        let Some(_permit) = self.node.body_permit(length.unwrap_or(limit)) else {
+            return Ok(Err(Problem::overloaded()));
+        };
+        let text = match body.read_to_end(limit).await {
             Ok(bytes) => String::from_utf8(bytes),
             Err(BodyError::TooLarge) => return Ok(Err(Problem::script_too_long(limit))),
             Err(error) => return Err(error.into()),

@@ -3,6 +3,7 @@
 //! A [`Node`] is made of an executor, a machine and a configuration, and knows nothing of sockets: its
 //! HTTP side ([`Web`]) answers requests from any byte stream. [`crate::run`] puts it on a network.
 
+mod allowance;
 mod diagnostic;
 mod health;
 mod http;
@@ -11,6 +12,7 @@ mod problem;
 mod query;
 mod script_cache;
 
+pub use allowance::{Allowance, is_short};
 pub use health::Health;
 pub use http::Web;
 pub use problem::Problem;
@@ -35,10 +37,7 @@ use log::debug;
 use crate::config::Config;
 use crate::executor::{Executor, Slot};
 use crate::identity::Identity;
-use crate::limits::{
-    MAX_CALL_RESULT_BYTES, MAX_HEAP_USE_PERCENT, MAX_STEP_MEMORY_BYTES, MAX_TRACE_STATES,
-    MIN_STEP_MEMORY_BYTES, STEP_MEMORY_PART,
-};
+use crate::limits::MAX_TRACE_STATES;
 use crate::machine::Machine;
 use crate::metrics::{Metrics, Outcome, Snapshot};
 use crate::particle::{Actor, Environment, Lifetime, Particle, Report, new_particle_id};
@@ -57,6 +56,9 @@ pub struct Node {
     scripts: RefCell<ScriptCache>,
     metrics: Metrics,
     live_particles: Cell<usize>,
+    allowance: Allowance,
+    /// Bytes of bodies that are being read.
+    bodies: Cell<usize>,
     network: RefCell<Option<ReadCounters>>,
 }
 
@@ -77,16 +79,24 @@ impl Node {
             Some(seed) => Identity::from_seed(seed),
             None => Identity::generate(&*machine),
         };
-        let services = Services::new(identity.peer_id().clone(), machine.clone(), executor.clone());
+        let allowance = Allowance::new(machine.heap().total, &config.particles);
+        let services = Services::new(
+            identity.peer_id().clone(),
+            machine.clone(),
+            executor.clone(),
+            allowance.call_result,
+        );
         Rc::new(Self {
             identity,
             config,
             machine,
             executor,
             services,
-            scripts: RefCell::default(),
+            scripts: RefCell::new(ScriptCache::new(allowance.cached_scripts)),
             metrics: Metrics::default(),
             live_particles: Cell::new(0),
+            allowance,
+            bodies: Cell::new(0),
             network: RefCell::new(None),
         })
     }
@@ -224,26 +234,33 @@ impl Node {
         parameters.timestamp = particle.timestamp_ms;
         parameters.ttl = particle.ttl_ms;
         parameters.air_size_limit = self.config.particles.max_script_bytes.into();
-        parameters.call_result_size_limit = MAX_CALL_RESULT_BYTES as u64;
-        parameters.limits.memory = self.step_memory();
+        parameters.call_result_size_limit = self.allowance.call_result as u64;
+        parameters.limits.memory = self.allowance.step_memory;
         parameters.limits.max_trace_len = MAX_TRACE_STATES;
         parameters
-    }
-
-    /// What one step may add: a part of the heap, so that no step can fill a small machine's.
-    fn step_memory(&self) -> usize {
-        match usize::try_from(self.machine.heap().total / STEP_MEMORY_PART).unwrap_or(usize::MAX) {
-            // The machine does not say.
-            0 => MAX_STEP_MEMORY_BYTES,
-            part => part.clamp(MIN_STEP_MEMORY_BYTES, MAX_STEP_MEMORY_BYTES),
-        }
     }
 
     /// Whether so little of the heap is free that nothing new should be begun.
     #[must_use]
     pub fn memory_is_short(&self) -> bool {
-        let heap = self.machine.heap();
-        heap.total > 0 && heap.used > heap.total / 100 * MAX_HEAP_USE_PERCENT
+        is_short(self.machine.heap())
+    }
+
+    /// What fits this machine.
+    #[must_use]
+    pub fn allowance(&self) -> &Allowance {
+        &self.allowance
+    }
+
+    /// The right to read a body of so many bytes; none while too much is being read.
+    fn body_permit(self: &Rc<Self>, bytes: usize) -> Option<BodyPermit> {
+        let reading = self.bodies.get().saturating_add(bytes);
+        if reading > self.allowance.bodies || self.memory_is_short() {
+            self.metrics.particle(Outcome::Refused);
+            return None;
+        }
+        self.bodies.set(reading);
+        Some(BodyPermit { node: self.clone(), bytes })
     }
 
     /// What to say about a script that ended without an answer.
@@ -310,6 +327,18 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.live_particles.set(self.0.live_particles.get().saturating_sub(1));
+    }
+}
+
+/// Part of what may be read at once; given back when it is dropped.
+struct BodyPermit {
+    node: Rc<Node>,
+    bytes: usize,
+}
+
+impl Drop for BodyPermit {
+    fn drop(&mut self) {
+        self.node.bodies.set(self.node.bodies.get().saturating_sub(self.bytes));
     }
 }
 

@@ -72,7 +72,7 @@ impl Problem {
     }
 
     /// The script is longer than it may be.
-    pub(super) fn script_too_long(limit: u32) -> Self {
+    pub(super) fn script_too_long(limit: usize) -> Self {
         let message = format!("the script is longer than the limit of {limit} bytes");
         Self::new(413, BAD_REQUEST, message, Outcome::Invalid)
     }
@@ -136,7 +136,9 @@ impl Problem {
 
     /// The particle used up something that is bounded.
     pub(super) fn exhausted(budget: Budget) -> Self {
-        Self::new(422, EXHAUSTED, budget.to_string(), Outcome::Exhausted)
+        // Want of memory is the machine's state, not the script's fault: another time it may go well.
+        let status = if budget == Budget::Memory { 503 } else { 422 };
+        Self::new(status, EXHAUSTED, budget.to_string(), Outcome::Exhausted)
     }
 
     /// The script's response would be longer than an answer may be.

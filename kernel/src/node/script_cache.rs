@@ -6,11 +6,12 @@ use alloc::sync::Arc;
 use air_core::Script;
 use sha2::{Digest, Sha256};
 
-use crate::limits::{MAX_CACHED_SCRIPT_BYTES, MAX_CACHED_SCRIPTS};
+use crate::limits::MAX_CACHED_SCRIPTS;
 
 /// Scripts by the hash of their text. The one that was not used for the longest time leaves first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ScriptCache {
+    max_bytes: usize,
     entries: BTreeMap<[u8; 32], Entry>,
     bytes: usize,
     uses: u64,
@@ -25,6 +26,12 @@ struct Entry {
 }
 
 impl ScriptCache {
+    /// An empty cache that keeps texts of `max_bytes` together.
+    #[must_use]
+    pub const fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, entries: BTreeMap::new(), bytes: 0, uses: 0, hits: 0, misses: 0 }
+    }
+
     /// The script of this text: the one that is kept, or else the one that `parse` makes, which is
     /// kept from then on. What does not parse is not kept.
     ///
@@ -44,7 +51,7 @@ impl ScriptCache {
         }
         self.misses = self.misses.saturating_add(1);
         let script = Arc::new(parse(text)?);
-        if text.len() <= MAX_CACHED_SCRIPT_BYTES {
+        if text.len() <= self.max_bytes {
             self.make_room(text.len());
             self.bytes = self.bytes.saturating_add(text.len());
             let entry = Entry { script: script.clone(), last_use: self.uses };
@@ -55,7 +62,7 @@ impl ScriptCache {
 
     fn make_room(&mut self, bytes: usize) {
         while self.entries.len() >= MAX_CACHED_SCRIPTS
-            || self.bytes.saturating_add(bytes) > MAX_CACHED_SCRIPT_BYTES
+            || self.bytes.saturating_add(bytes) > self.max_bytes
         {
             let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.last_use);
             let Some(hash) = oldest.map(|(hash, _)| *hash) else { return };
@@ -93,6 +100,7 @@ impl ScriptCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MAX_CACHED_SCRIPT_BYTES;
     use air_core::parser::ParseError;
     use alloc::format;
     use alloc::string::String;
@@ -107,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_script_is_parsed_once() {
-        let mut cache = ScriptCache::default();
+        let mut cache = ScriptCache::new(MAX_CACHED_SCRIPT_BYTES);
         let first = get(&mut cache, "(null)").unwrap();
         let second = cache.get_or_parse("(null)", |_| Err("parsed twice")).unwrap();
         assert!(Arc::ptr_eq(&first, &second));
@@ -116,14 +124,14 @@ mod tests {
 
     #[test]
     fn what_does_not_parse_is_not_kept() {
-        let mut cache = ScriptCache::default();
+        let mut cache = ScriptCache::new(MAX_CACHED_SCRIPT_BYTES);
         assert!(get(&mut cache, "(seq").is_err());
         assert!(cache.is_empty());
     }
 
     #[test]
     fn the_least_recently_used_script_leaves_first() {
-        let mut cache = ScriptCache::default();
+        let mut cache = ScriptCache::new(MAX_CACHED_SCRIPT_BYTES);
         for number in 0..MAX_CACHED_SCRIPTS {
             get(&mut cache, &script(number)).unwrap();
         }
@@ -140,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_texts_together_stay_under_their_bound() {
-        let mut cache = ScriptCache::default();
+        let mut cache = ScriptCache::new(MAX_CACHED_SCRIPT_BYTES);
         let third = MAX_CACHED_SCRIPT_BYTES / 3;
         for number in 0..5 {
             let text = format!("{}{}", script(number), " ".repeat(third));

@@ -190,7 +190,7 @@ impl<E: Environment> Actor<E> {
                 outcome = Some(done);
                 break;
             }
-            if micros >= MAX_MICROS_IN_A_ROW {
+            if micros >= MAX_MICROS_IN_A_ROW || self.environment.memory_is_short() {
                 break;
             }
         }
@@ -219,6 +219,9 @@ impl<E: Environment> Actor<E> {
             let heavy = weigh(&request.arguments, LIGHT_CALL_BYTES) >= LIGHT_CALL_BYTES;
             if heavy || index % MAX_CALLS_IN_A_ROW == MAX_CALLS_IN_A_ROW - 1 {
                 yield_now().await;
+            }
+            if self.environment.memory_is_short() {
+                return Err(Budget::Memory);
             }
             let CallRequest { id, service_id, function_name, arguments, .. } = request;
             let services = self.environment.services();

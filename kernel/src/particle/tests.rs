@@ -87,7 +87,12 @@ fn world(count: u8) -> World {
             let identity = Identity::from_seed(&Seed::new([number; 32]));
             let peer_id = identity.peer_id().clone();
             Rc::new(Peer {
-                services: Services::new(peer_id, Rc::new(machine.clone()), executor.clone()),
+                services: Services::new(
+                    peer_id,
+                    Rc::new(machine.clone()),
+                    executor.clone(),
+                    1 << 20,
+                ),
                 identity,
                 executor: executor.clone(),
                 inbox: RefCell::default(),

@@ -7,7 +7,7 @@ use core::fmt;
 use air_core::value::Value;
 use air_core::value::write_json_string;
 
-use super::bounded_json::write_json_excerpt;
+use super::bounded_json::{Unwritable, write_json_excerpt};
 
 /// The error of a built-in (fluence-network.md §4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,12 @@ impl core::error::Error for ArgumentError {}
 impl From<ArgumentError> for Failure {
     fn from(error: ArgumentError) -> Self {
         Self::Argument(error)
+    }
+}
+
+impl From<Unwritable> for Failure {
+    fn from(error: Unwritable) -> Self {
+        Self::Message(format!("{error}"))
     }
 }
 

@@ -11,13 +11,12 @@ use air_core::value::Value;
 use super::Outcome;
 use super::arguments::{Arguments, List, unary};
 use super::bounded_json::{excerpt, write_json, write_json_excerpt};
-use super::debug::{too_deep, too_long};
+use super::debug::too_deep;
 use super::failure::Failure;
-use crate::limits::MAX_CALL_RESULT_BYTES;
 
 type Members = Vec<(Arc<str>, Value)>;
 
-pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Outcome> {
+pub(super) fn call(function: &str, arguments: &[Value], limit: usize) -> Option<Outcome> {
     Some(match function {
         "obj" => put_flat(Members::new(), arguments),
         "put" => put(arguments),
@@ -33,10 +32,8 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Outcome> {
             object.and_then(|object| put_pairs(members(object), arguments))
         }
         "parse" => unary(arguments).and_then(|text: &Arc<str>| parse(text)),
-        "stringify" => unary(arguments).and_then(|value: &Value| {
-            let text = write_json(value, MAX_CALL_RESULT_BYTES).map_err(too_long)?;
-            Ok(Some(Value::string(text)))
-        }),
+        "stringify" => unary(arguments)
+            .and_then(|value: &Value| Ok(Some(Value::string(write_json(value, limit)?)))),
         _ => return None,
     })
 }

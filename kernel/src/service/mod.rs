@@ -36,7 +36,7 @@ mod op;
 mod peer;
 
 pub use author::{Answer, Author};
-pub use bounded_json::{TooLong, weigh, write_json};
+pub use bounded_json::{Unwritable, weigh, write_json};
 pub use failure::Failure;
 
 use alloc::boxed::Box;
@@ -77,13 +77,20 @@ pub struct Services {
     peer_id: Arc<str>,
     machine: Rc<dyn Machine>,
     executor: Executor,
+    max_result_bytes: usize,
 }
 
 impl Services {
-    /// The services of the node `peer_id`.
+    /// The services of the node `peer_id`, whose results have `max_result_bytes` of JSON at most.
     #[must_use]
-    pub fn new(peer_id: Arc<str>, machine: Rc<dyn Machine>, executor: Executor) -> Self {
-        Self { peer_id, machine, executor }
+    pub fn new(
+        peer_id: Arc<str>,
+        machine: Rc<dyn Machine>,
+        executor: Executor,
+        max_result_bytes: usize,
+    ) -> Self {
+        let max_result_bytes = max_result_bytes.min(MAX_CALL_RESULT_BYTES);
+        Self { peer_id, machine, executor, max_result_bytes }
     }
 
     /// Starts a call. Arguments that cost much to look at are the caller's to schedule: see [`weigh`].
@@ -95,25 +102,28 @@ impl Services {
         function: &str,
         arguments: &[Value],
     ) -> Started {
+        let limit = self.max_result_bytes;
         if arguments.len() > MAX_CALL_ARGUMENTS {
             let message = format!(
                 "call has {} arguments, more than the limit of {MAX_CALL_ARGUMENTS}",
                 arguments.len()
             );
-            return Started::Done(reply(Err(Failure::Message(message))));
+            return Started::Done(reply(Err(Failure::Message(message)), limit));
         }
         if (service, function) == ("peer", "timeout") {
             return match peer::timeout(&self.executor, arguments) {
-                Ok(waiting) => Started::Waiting(Box::pin(async { reply(waiting.await) })),
-                Err(failure) => Started::Done(reply(Err(failure))),
+                Ok(waiting) => {
+                    Started::Waiting(Box::pin(async move { reply(waiting.await, limit) }))
+                }
+                Err(failure) => Started::Done(reply(Err(failure), limit)),
             };
         }
         let outcome = self.call_at_once(caller, service, function, arguments);
-        Started::Done(reply(outcome.unwrap_or_else(|| {
-            Err(Failure::Message(format!(
-                "Service with id '{service}' not found (function {function})"
-            )))
-        })))
+        let outcome = outcome.unwrap_or_else(|| {
+            let text = format!("Service with id '{service}' not found (function {function})");
+            Err(Failure::Message(text))
+        });
+        Started::Done(reply(outcome, limit))
     }
 
     /// Answers a call that waits for nothing; `None` if there is no such function.
@@ -125,12 +135,12 @@ impl Services {
         arguments: &[Value],
     ) -> Option<Outcome> {
         match service {
-            "op" => op::call(function, arguments),
-            "json" => json::call(function, arguments),
+            "op" => op::call(function, arguments, self.max_result_bytes),
+            "json" => json::call(function, arguments, self.max_result_bytes),
             "math" => math::call(function, arguments),
             "cmp" => cmp::call(function, arguments),
             "array" => array::call(function, arguments),
-            "debug" => debug::call(function, arguments),
+            "debug" => debug::call(function, arguments, self.max_result_bytes),
             "peer" => peer::call(&self.peer_id, &*self.machine, function, arguments),
             "run-console" => console::call(caller.author.is_some(), function, arguments),
             _ => caller.author.as_ref()?.call(service, function, arguments),
@@ -139,12 +149,12 @@ impl Services {
 }
 
 /// The answer as the interpreter takes it.
-fn reply(outcome: Outcome) -> CallResult {
+fn reply(outcome: Outcome, limit: usize) -> CallResult {
     let failure = match outcome {
         Ok(None) => return CallResult { ret_code: 0, result: "\"\"".into() },
-        Ok(Some(value)) => match write_json(&value, MAX_CALL_RESULT_BYTES) {
+        Ok(Some(value)) => match write_json(&value, limit) {
             Ok(result) => return CallResult { ret_code: 0, result },
-            Err(too_long) => debug::too_long(too_long),
+            Err(error) => error.into(),
         },
         Err(failure) => failure,
     };

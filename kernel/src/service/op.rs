@@ -10,22 +10,22 @@ use sha2::{Digest, Sha256};
 
 use super::Outcome;
 use super::arguments::{Arguments, List, unary};
-use super::debug::{too_deep, too_long};
+use super::bounded_json::{Unwritable, with_room};
+use super::debug::too_deep;
 use super::failure::Failure;
-use crate::limits::{MAX_BASE58_BYTES, MAX_CALL_RESULT_BYTES};
-use crate::service::TooLong;
+use crate::limits::MAX_BASE58_BYTES;
 
 /// What stands before a SHA-256 digest in a multihash: the function's code and the digest's length.
 const SHA256_MULTIHASH_PREFIX: [u8; 2] = [0x12, 0x20];
 
-pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Outcome> {
+pub(super) fn call(function: &str, arguments: &[Value], limit: usize) -> Option<Outcome> {
     Some(match function {
         "noop" => Ok(None),
         "identity" => identity(arguments),
         "array" => Value::array(arguments.into()).map(Some).map_err(too_deep),
         "array_length" => super::array::length(arguments),
-        "concat" => concat(arguments),
-        "concat_strings" => concat_strings(arguments),
+        "concat" => concat(arguments, limit),
+        "concat_strings" => concat_strings(arguments, limit),
         "string_to_b58" => unary(arguments).and_then(|text: &Arc<str>| to_base58(text.as_bytes())),
         "bytes_to_b58" => unary(arguments).and_then(|List(bytes): List<u8>| to_base58(&bytes)),
         "string_from_b58" => unary(arguments).and_then(|text: &Arc<str>| {
@@ -53,36 +53,45 @@ fn identity(arguments: &[Value]) -> Outcome {
     }
 }
 
-fn concat(arguments: &[Value]) -> Outcome {
-    let mut all = Vec::new();
+fn concat(arguments: &[Value], limit: usize) -> Outcome {
+    let mut parts = Vec::with_capacity(arguments.len());
+    let mut length: usize = 0;
     for (index, argument) in arguments.iter().enumerate() {
         let items = argument.as_array().ok_or_else(|| {
             Failure::Message(format!(
                 "all arguments of 'concat' must be arrays: argument #{index} is not"
             ))
         })?;
-        // Each item takes at least one byte and a comma of the result: more of them cannot be told.
-        if all.len().saturating_add(items.len()) > MAX_CALL_RESULT_BYTES / 2 {
-            return Err(too_long(TooLong));
-        }
-        all.extend_from_slice(items);
+        length = length.saturating_add(items.len());
+        parts.push(items);
     }
+    // Each item takes at least one byte and a comma of the result: more of them cannot be told.
+    if length > limit / 2 {
+        return Err(Unwritable::TooLong { limit }.into());
+    }
+    let mut all = Vec::new();
+    all.try_reserve_exact(length).map_err(|_| Unwritable::NoMemory)?;
+    parts.into_iter().for_each(|items| all.extend_from_slice(items));
     Value::array(all).map(Some).map_err(too_deep)
 }
 
-fn concat_strings(arguments: &[Value]) -> Outcome {
-    let mut all = String::new();
+fn concat_strings(arguments: &[Value], limit: usize) -> Outcome {
+    let mut parts = Vec::with_capacity(arguments.len());
+    let mut length: usize = 0;
     for (index, argument) in arguments.iter().enumerate() {
         let text = argument.as_str().ok_or_else(|| {
             Failure::Message(format!(
                 "all arguments of 'concat_strings' must be strings: argument #{index} is not"
             ))
         })?;
-        if all.len().saturating_add(text.len()) > MAX_CALL_RESULT_BYTES {
-            return Err(too_long(TooLong));
-        }
-        all.push_str(text);
+        length = length.saturating_add(text.len());
+        parts.push(text);
     }
+    if length > limit {
+        return Err(Unwritable::TooLong { limit }.into());
+    }
+    let mut all = with_room(length)?;
+    parts.into_iter().for_each(|text| all.push_str(text));
     Ok(Some(Value::string(all)))
 }
 

@@ -22,7 +22,12 @@ struct Bench {
 fn bench() -> Bench {
     let machine = Simulated::new(1);
     let executor = Executor::new(Rc::new(machine.clone()));
-    let services = Services::new(OWN_ID.into(), Rc::new(machine.clone()), executor.clone());
+    let services = Services::new(
+        OWN_ID.into(),
+        Rc::new(machine.clone()),
+        executor.clone(),
+        MAX_CALL_RESULT_BYTES,
+    );
     let data = BTreeMap::from([("name".to_string(), Value::from("World"))]);
     Bench { services, executor, machine, author: Rc::new(Author::new(data)) }
 }
@@ -406,8 +411,8 @@ fn arguments_and_results_are_bounded() {
     // A JSON string has two quotes more than its text.
     let at_limit = Value::string("x".repeat(MAX_CALL_RESULT_BYTES - 2));
     let over = Value::string("x".repeat(MAX_CALL_RESULT_BYTES - 1));
-    assert_eq!(super::reply(Ok(Some(at_limit))).ret_code, 0);
-    assert_eq!(super::reply(Ok(Some(over.clone()))).ret_code, 1);
+    assert_eq!(super::reply(Ok(Some(at_limit)), MAX_CALL_RESULT_BYTES).ret_code, 0);
+    assert_eq!(super::reply(Ok(Some(over.clone())), MAX_CALL_RESULT_BYTES).ret_code, 1);
     let caller = Caller { init_peer_id: OWN_ID.into(), author: None };
     let arguments: Vec<Value> = (0..MAX_CALL_ARGUMENTS).map(|_| over.clone()).collect();
     for (service, function) in [("op", "concat_strings"), ("op", "array"), ("debug", "stringify")] {

@@ -160,9 +160,9 @@ fn a_body_that_never_comes_ends_the_connection() {
 fn particles_are_refused_and_ended_while_memory_is_short() {
     let heap = |used| HeapUse { total: 100_000, used, peak: used };
     let bench = Bench::new();
-    bench.machine.set_heap(heap(85_001));
+    bench.machine.set_heap(heap(66_668));
     assert_eq!(bench.air(RESPOND).status, 503);
-    bench.machine.set_heap(heap(85_000));
+    bench.machine.set_heap(heap(66_667));
     assert_eq!(bench.air(RESPOND).status, 200);
     let endless = bench.post("/air", &endless());
     for _ in 0..5 {
@@ -171,7 +171,7 @@ fn particles_are_refused_and_ended_while_memory_is_short() {
     bench.machine.set_heap(heap(90_000));
     bench.run();
     let reply = taken(&endless);
-    assert_eq!(reply.status, 422);
+    assert_eq!(reply.status, 503);
     let expected = "the machine has no memory left for the particle";
     assert_eq!(reply.error("message"), Value::from(expected));
 }
@@ -221,4 +221,37 @@ fn a_report_names_only_so_many_peers() {
     assert_eq!(message.as_str().unwrap().matches("peer-").count(), MAX_UNREACHABLE_NAMED);
     let unreachable = bench.metric("aerolith_unreachable_peers_total");
     assert_eq!(unreachable, (MAX_UNREACHABLE_NAMED + 1) as f64);
+}
+
+#[test]
+fn bodies_that_are_read_at_once_are_bounded_together() {
+    let bench = Bench::new();
+    let bodies = bench.node.allowance().bodies;
+    let script = bench.node.allowance().script;
+    // The bodies never come: each holds its part until it is given up.
+    let head = format!("POST /air HTTP/1.1\r\nHost: x\r\nContent-Length: {script}\r\n\r\n");
+    let fitting = bodies / script;
+    let mut clients = Vec::new();
+    for _ in 0..fitting {
+        let (client, server) = netstack::pipe::pair(4096);
+        let (timer, web) = (bench.executor.clone(), crate::node::Web::new(bench.node.clone()));
+        bench.executor.spawn(async move {
+            netstack::http::serve(server, &netstack::http::Limits::default(), &timer, &web).await;
+        });
+        clients.push(client);
+    }
+    for client in &mut clients {
+        let sent = embedded_io_async::Write::write_all(client, head.as_bytes());
+        futures_util::FutureExt::now_or_never(sent).expect("there is room").unwrap();
+    }
+    for _ in 0..10 {
+        bench.executor.turn();
+    }
+    let refused = bench.post("/air", &format!("(null){}", " ".repeat(script - 6)));
+    let small = bench.get("/health");
+    assert_eq!(small.status, 200);
+    assert_eq!(taken(&refused).status, 503);
+    drop(clients);
+    bench.run();
+    assert_eq!(bench.air("(null)").status, 204, "there is room again");
 }

@@ -1,0 +1,93 @@
+//! How much of the heap each thing may take: the bounds of [`crate::limits`], less on a small machine.
+
+use crate::config::ParticleConfig;
+use crate::limits::{
+    BODIES_PART, CACHE_PART, CALL_RESULT_PART, HEAP_RESERVE_PERCENT, MAX_CACHED_SCRIPT_BYTES,
+    MAX_CALL_RESULT_BYTES, MAX_STEP_MEMORY_BYTES, MIN_CALL_RESULT_BYTES, MIN_HEAP_RESERVE_BYTES,
+    MIN_SCRIPT_BYTES, MIN_STEP_MEMORY_BYTES, SCRIPT_PART, STEP_MEMORY_PART,
+};
+use crate::machine::HeapUse;
+
+/// Bounds in bytes that follow from the size of the heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// One script: its tree takes some ten times as much.
+    pub script: usize,
+    /// The texts of all scripts that are kept.
+    pub cached_scripts: usize,
+    /// Bodies of requests that are being read, together.
+    pub bodies: usize,
+    /// One result of a service, and one response.
+    pub call_result: usize,
+    /// What one step of the interpreter may add.
+    pub step_memory: usize,
+}
+
+impl Allowance {
+    /// The bounds on a machine whose heap has `total` bytes; 0 for a machine that does not say.
+    #[must_use]
+    pub fn new(total: u64, config: &ParticleConfig) -> Self {
+        let total = match usize::try_from(total) {
+            Ok(0) | Err(_) => usize::MAX,
+            Ok(total) => total,
+        };
+        let configured = usize::try_from(config.max_script_bytes).unwrap_or(usize::MAX);
+        Self {
+            script: configured.min((total / SCRIPT_PART).max(MIN_SCRIPT_BYTES)),
+            cached_scripts: MAX_CACHED_SCRIPT_BYTES.min(total / CACHE_PART),
+            bodies: total / BODIES_PART,
+            call_result: (total / CALL_RESULT_PART)
+                .clamp(MIN_CALL_RESULT_BYTES, MAX_CALL_RESULT_BYTES),
+            step_memory: (total / STEP_MEMORY_PART)
+                .clamp(MIN_STEP_MEMORY_BYTES, MAX_STEP_MEMORY_BYTES),
+        }
+    }
+}
+
+/// Whether so little of the heap is free that nothing new should be begun.
+#[must_use]
+pub fn is_short(heap: HeapUse) -> bool {
+    let reserve =
+        (heap.total / 100 * HEAP_RESERVE_PERCENT).max(MIN_HEAP_RESERVE_BYTES.min(heap.total / 3));
+    heap.total > 0 && heap.used > heap.total.saturating_sub(reserve)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(total: u64) -> Allowance {
+        Allowance::new(total, &ParticleConfig::default())
+    }
+
+    #[test]
+    fn a_large_machine_has_the_bounds_of_the_build() {
+        let expected = Allowance {
+            script: 256 << 10,
+            cached_scripts: MAX_CACHED_SCRIPT_BYTES,
+            bodies: 512 << 20,
+            call_result: MAX_CALL_RESULT_BYTES,
+            step_memory: MAX_STEP_MEMORY_BYTES,
+        };
+        assert_eq!(of(4 << 30), expected);
+        assert_eq!(of(0).step_memory, MAX_STEP_MEMORY_BYTES);
+    }
+
+    #[test]
+    fn a_small_machine_has_parts_of_its_heap() {
+        let small = of(14 << 20);
+        assert!(small.script < 128 << 10 && small.call_result < 256 << 10, "{small:?}");
+        assert!(small.bodies < 2 << 20 && small.step_memory < 4 << 20, "{small:?}");
+        let tiny = of(1000);
+        assert_eq!((tiny.script, tiny.call_result), (MIN_SCRIPT_BYTES, MIN_CALL_RESULT_BYTES));
+    }
+
+    #[test]
+    fn memory_is_short_when_the_reserve_is_touched() {
+        let heap = |total, used| HeapUse { total, used, peak: used };
+        assert!(!is_short(heap(100 << 20, 80 << 20)));
+        assert!(is_short(heap(100 << 20, 86 << 20)));
+        assert!(is_short(heap(14 << 20, 12 << 20)), "15 % of a small heap would be too little");
+        assert!(!is_short(heap(0, 0)), "a machine that does not say");
+    }
+}
