@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::str::Utf8Error;
 
 use super::message_pack::{MessagePackError, Reader, Token};
 use crate::step::CallResult;
@@ -58,7 +59,7 @@ pub fn decode_call_results(bytes: &[u8]) -> Result<CallResults, CallResultsError
     let mut reader = Reader::new(map);
     let count = match reader.token()? {
         Token::Map(count) => count,
-        other => return Err(MessagePackError::invalid_type(&other, "a map").into()),
+        other => return Err(unexpected(&other, "a map").into()),
     };
     let mut results = CallResults::new();
     for _ in 0..count {
@@ -99,32 +100,50 @@ fn result(reader: &mut Reader<'_>) -> Result<CallResult, MessagePackError> {
     match reader.token()? {
         Token::Map(count) => result_map(reader, count),
         Token::Array(count) => result_array(reader, count),
-        other => Err(MessagePackError::invalid_type(&other, "struct CallServiceResult")),
+        other => Err(unexpected(&other, "struct CallServiceResult")),
+    }
+}
+
+/// A field of a call result, by its name or its number.
+enum Field {
+    RetCode,
+    Result,
+    Other,
+}
+
+impl Field {
+    fn of(key: &Token<'_>) -> Result<Self, MessagePackError> {
+        match key {
+            Token::String(name) | Token::Binary(name) if *name == KEY_RET_CODE.as_bytes() => {
+                Ok(Self::RetCode)
+            }
+            Token::String(name) | Token::Binary(name) if *name == KEY_RESULT.as_bytes() => {
+                Ok(Self::Result)
+            }
+            Token::Natural(0) => Ok(Self::RetCode),
+            Token::Natural(1) => Ok(Self::Result),
+            Token::String(_) | Token::Binary(_) | Token::Natural(_) => Ok(Self::Other),
+            other => Err(MessagePackError::invalid_type(other, "field identifier")),
+        }
     }
 }
 
 fn result_map(reader: &mut Reader<'_>, count: u32) -> Result<CallResult, MessagePackError> {
     let (mut code, mut text) = (None, None);
     for _ in 0..count {
-        let key = reader.token()?;
-        let name = match key {
-            Token::String(name) | Token::Binary(name) => name,
-            _ => &[],
-        };
-        if name == KEY_RET_CODE.as_bytes() {
-            if code.is_some() {
+        match Field::of(&reader.token()?)? {
+            Field::RetCode if code.is_some() => {
                 return Err(MessagePackError::duplicate_field(KEY_RET_CODE));
             }
-            code = Some(ret_code(reader)?);
-        } else if name == KEY_RESULT.as_bytes() {
-            if text.is_some() {
+            Field::RetCode => code = Some(ret_code(reader)?),
+            Field::Result if text.is_some() => {
                 return Err(MessagePackError::duplicate_field(KEY_RESULT));
             }
-            text = Some(string(reader)?);
-        } else {
-            reader.skip(&key)?;
-            let value = reader.token()?;
-            reader.skip(&value)?;
+            Field::Result => text = Some(string(reader)?),
+            Field::Other => {
+                let value = reader.token()?;
+                reader.skip(&value)?;
+            }
         }
     }
     Ok(CallResult {
@@ -135,13 +154,18 @@ fn result_map(reader: &mut Reader<'_>, count: u32) -> Result<CallResult, Message
 
 fn result_array(reader: &mut Reader<'_>, count: u32) -> Result<CallResult, MessagePackError> {
     const FIELDS: u32 = 2;
-    if count < FIELDS {
-        return Err(MessagePackError::Syntax(alloc::format!(
+    let too_few = || {
+        MessagePackError::Syntax(alloc::format!(
             "invalid length {count}, expected struct CallServiceResult with {FIELDS} elements"
-        )));
+        ))
+    };
+    // What is there is looked at before what is missing.
+    let ret_code = if count > 0 { ret_code(reader)? } else { return Err(too_few()) };
+    let result = if count > 1 { string(reader)? } else { return Err(too_few()) };
+    if count > FIELDS {
+        return Err(MessagePackError::TooManyElements(FIELDS));
     }
-    let result = CallResult { ret_code: ret_code(reader)?, result: string(reader)? };
-    if count > FIELDS { Err(MessagePackError::TooManyElements(FIELDS)) } else { Ok(result) }
+    Ok(CallResult { ret_code, result })
 }
 
 fn ret_code(reader: &mut Reader<'_>) -> Result<i32, MessagePackError> {
@@ -149,7 +173,7 @@ fn ret_code(reader: &mut Reader<'_>) -> Result<i32, MessagePackError> {
     let code = match token {
         Token::Natural(value) => i32::try_from(value).ok(),
         Token::Negative(value) => i32::try_from(value).ok(),
-        _ => return Err(MessagePackError::invalid_type(&token, "i32")),
+        _ => return Err(unexpected(&token, "i32")),
     };
     code.ok_or_else(|| {
         MessagePackError::Syntax(alloc::format!("invalid value: {token}, expected i32"))
@@ -158,15 +182,31 @@ fn ret_code(reader: &mut Reader<'_>) -> Result<i32, MessagePackError> {
 
 /// A string, or bytes that are UTF-8.
 fn string(reader: &mut Reader<'_>) -> Result<String, MessagePackError> {
-    match reader.token()? {
-        Token::String(bytes) | Token::Binary(bytes) => core::str::from_utf8(bytes)
-            .map(ToString::to_string)
-            .map_err(|error| MessagePackError::NotUtf8 {
-                valid_up_to: error.valid_up_to(),
-                error_len: error.error_len(),
-            }),
-        other => Err(MessagePackError::invalid_type(&other, "a string")),
+    let token = reader.token()?;
+    let (Token::String(bytes) | Token::Binary(bytes)) = token else {
+        return Err(unexpected(&token, "a string"));
+    };
+    match core::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_string()),
+        Err(error) if matches!(token, Token::String(_)) => Err(not_utf8(error)),
+        Err(_) => {
+            Err(MessagePackError::Syntax("invalid value: byte array, expected a string".into()))
+        }
     }
+}
+
+/// The error of a token of the wrong type. A string that is not UTF-8 is that before all.
+fn unexpected(token: &Token<'_>, expected: &str) -> MessagePackError {
+    if let Token::String(bytes) = token
+        && let Err(error) = core::str::from_utf8(bytes)
+    {
+        return not_utf8(error);
+    }
+    MessagePackError::invalid_type(token, expected)
+}
+
+fn not_utf8(error: Utf8Error) -> MessagePackError {
+    MessagePackError::NotUtf8 { valid_up_to: error.valid_up_to(), error_len: error.error_len() }
 }
 
 #[cfg(test)]
@@ -196,13 +236,15 @@ mod tests {
     #[test]
     fn other_forms_that_the_reference_takes_are_taken() {
         let one = [("1".into(), result(-3, "1"))];
-        // Extra field, array, bytes for strings, long integer, bytes after the map, the same id twice.
+        // Extra field, array, bytes for strings, long integer, bytes after the map, the same id twice,
+        // numbers for the names of fields.
         for bytes in [
             &b"\x81\x04\x81\xa11\x83\xa1x\x91\xc0\xa8ret_code\xfd\xa6result\xa11"[..],
             b"\x81\x04\x81\xa11\x92\xfd\xa11",
             b"\x81\x04\x81\xc4\x011\x82\xc4\x08ret_code\xd1\xff\xfd\xa6result\xc4\x011",
             b"\x81\x04\x81\xa11\x92\xfd\xa11\xc1\xc1",
             b"\x81\x04\x82\xa11\x92\x00\xa10\xa11\x92\xfd\xa11",
+            b"\x81\x04\x81\xa11\x83\x01\xa11\x05\xc0\x00\xfd",
         ] {
             assert_eq!(decode(&[bytes]).unwrap(), one, "{bytes:x?}");
         }
@@ -253,6 +295,22 @@ mod tests {
             (
                 b"\x81\x04\x81\xa11\x82\xa8ret_code\x00\xa6result\xa1\xff",
                 "Format(Utf8Error(Utf8Error { valid_up_to: 0, error_len: Some(1) }))",
+            ),
+            (
+                b"\x81\x04\x81\xa11\x82\xa8ret_code\x00\xa6result\xc4\x01\xff",
+                "Format(Syntax(\"invalid value: byte array, expected a string\"))",
+            ),
+            (
+                b"\x81\x04\x81\xa11\x82\xa8ret_code\xa1\xff",
+                "Format(Utf8Error(Utf8Error { valid_up_to: 0, error_len: Some(1) }))",
+            ),
+            (
+                b"\x81\x04\x81\xa11\x83\xc0\x00",
+                "Format(Syntax(\"invalid type: unit value, expected field identifier\"))",
+            ),
+            (
+                b"\x81\x04\x81\xa11\x91\xc2",
+                "Format(Syntax(\"invalid type: boolean `false`, expected i32\"))",
             ),
             (
                 b"\x81\x04\x81\xa11\x83\xa8ret_code\x00\xa8ret_code\x00",
