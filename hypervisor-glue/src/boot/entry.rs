@@ -30,26 +30,46 @@ global_asm!(
     .quad pvh_entry                     # QEMU reads eight bytes
     .popsection
 
-    # The low 4 GiB by 2 MiB pages. As data, because that is less code than two loops, one for
-    # each mode, and works before any register is set up.
-    .pushsection .data.boot_tables, "aw", @progbits
+    # Page tables of the boot, outside of what is zeroed later. The order matters to the macro.
+    .pushsection .boot_tables, "aw", @nobits
     .balign 4096
-boot_level4:
-    .quad boot_level3 + 3
-    .fill 511, 8, 0
 boot_level5:
-    .quad boot_level4 + 3
-    .fill 511, 8, 0
+    .skip 4096
+boot_level4:
+    .skip 4096
 boot_level3:
-    .quad boot_level2 + 0x0003, boot_level2 + 0x1003, boot_level2 + 0x2003, boot_level2 + 0x3003
-    .fill 508, 8, 0
+    .skip 4096
 boot_level2:
-    .set boot_page, 0
-    .rept 2048
-    .quad boot_page + 0x83              # present, writable, large
-    .set boot_page, boot_page + 0x200000
-    .endr
+    .skip 4 * 4096
     .popsection
+
+    # Makes them: the low 4 GiB by 2 MiB pages. For either mode; di is its full register edi or
+    # rdi. Changes eax, ecx and di.
+    .macro make_boot_tables di
+    lea \di, [boot_level5]
+    xor eax, eax
+    mov ecx, 3 * 1024
+    rep stosd
+    mov eax, 0x83                       # present, writable, large
+    mov ecx, 2048
+77: mov [\di], eax
+    mov dword ptr [\di + 4], 0
+    add \di, 8
+    add eax, 0x200000
+    loop 77b
+    lea eax, [boot_level4 + 3]          # present, writable
+    mov [\di - 7 * 4096], eax
+    lea eax, [boot_level3 + 3]
+    mov [\di - 6 * 4096], eax
+    lea eax, [boot_level2 + 3]
+    mov [\di - 5 * 4096], eax
+    add eax, 4096
+    mov [\di - 5 * 4096 + 8], eax
+    add eax, 4096
+    mov [\di - 5 * 4096 + 16], eax
+    add eax, 4096
+    mov [\di - 5 * 4096 + 24], eax
+    .endm
 
     .pushsection .rodata.boot_gdt, "a", @progbits
     .balign 8
@@ -83,6 +103,8 @@ pvh_entry:
     cpuid
     bt edx, 29                          # long mode
     jnc 2f
+    mov ebx, edi
+    make_boot_tables edi
     mov eax, 0x620                      # PAE, OSFXSR, OSXMMEXCPT
     mov cr4, eax
     lea eax, [boot_level4]
@@ -115,7 +137,7 @@ pvh_entry:
     mov r12d, {pvh}
     mov r14d, ebp
     shl r14, 32
-    mov eax, edi
+    mov eax, ebx
     or r14, rax
     jmp 5f
 
@@ -130,6 +152,7 @@ linux64_entry:
     shl r14, 32
     or r14, rax
     lea rsp, [__stack_main_top]
+    make_boot_tables rdi
     mov rax, cr4
     and eax, 0x1000                     # LA57 stays as it is
     lea rcx, [boot_level4]
