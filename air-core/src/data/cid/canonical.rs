@@ -107,13 +107,20 @@ const DIGIT_VALUES: [u8; 256] = {
     values
 };
 
-/// The order of the texts of two digests, found without writing them out.
+/// The order of the texts of two digests, found without writing them out: that of the first digits that
+/// differ.
 pub(super) fn compare_canonical(one: &[u8; 32], two: &[u8; 32]) -> Ordering {
-    let Some(byte) = one.iter().zip(two).position(|(a, b)| a != b) else { return Ordering::Equal };
-    let digit = (8 * byte + (one[byte] ^ two[byte]).leading_zeros() as usize) / 5;
-    // The figures 2 to 7, which stand for 26 to 31, come before the letters.
-    let rank = |digest: &[u8; 32]| (base32_digit(digest, digit) + 6) & 31;
-    rank(one).cmp(&rank(two))
+    let words = one.as_chunks::<8>().0.iter().zip(two.as_chunks::<8>().0);
+    for (index, (a, b)) in words.enumerate() {
+        let difference = u64::from_be_bytes(*a) ^ u64::from_be_bytes(*b);
+        if difference != 0 {
+            let digit = (64 * index + difference.leading_zeros() as usize) / 5;
+            // The figures 2 to 7, which stand for 26 to 31, come before the letters.
+            let rank = |digest: &[u8; 32]| (base32_digit(digest, digit) + 6) & 31;
+            return rank(one).cmp(&rank(two));
+        }
+    }
+    Ordering::Equal
 }
 
 /// The value of one base32 digit of a digest.
