@@ -8,6 +8,19 @@
 //! Everything that comes from elsewhere is decoded by total functions: malformed input ends in an
 //! error with the code that the specification assigns, takes memory in proportion to its length, and
 //! never panics or recurses.
+//!
+//! # Where it differs from the reference
+//!
+//! | what comes in | the reference | here | test |
+//! |---|---|---|---|
+//! | two references to one string that disagree about its length | reads beyond the string (D6) | code 2 | `references_to_one_text_must_agree_about_its_length` |
+//! | a trace that names a CID which no store has | crashes (D3) | code 8 | `references_to_nothing_are_refused_with_8` |
+//! | an empty public key or signature | crashes (D3) | code 9 | `every_wrong_signature_is_refused_with_9` |
+//! | more than [`MAX_SIGNERS`] signatures | verifies them all | code 9 | `so_many_signers_are_allowed_and_not_one_more` |
+//! | a CID in a multibase other than base32 and base58btc | accepts it | code 8 | `what_is_no_cid_is_malformed` |
+//! | `inner_data` as a string or an array of numbers | accepts it | code 4 | `damage_is_refused_with_the_code_of_its_place` |
+//! | a wrong CID or signature in current data that previous data hold as well | verifies it | trusts it, as previous data are | `what_previous_data_hold_is_not_verified_again` |
+//! | entries of stores and signatures | in the order of a hash map | in the order of arrival | `data_come_back_as_they_were_written` |
 
 #[cfg(test)]
 mod arbitrary;

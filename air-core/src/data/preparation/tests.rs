@@ -329,6 +329,9 @@ fn damage_is_refused_with_the_code_of_its_place() {
     assert_eq!(code(&with("0.64.1", "0.60.9")), 6);
     assert_eq!(code(&with("0.17.2", "9.99.9")), 0);
     assert_eq!(code(&good[..good.len() - 1]), 3);
+    // The archive must be bytes: the same as a string is not taken.
+    let long_bytes = with("inner_data\u{c5}", "inner_data\u{da}");
+    assert_eq!(code(&long_bytes), 4);
     // The version of previous data does not matter, its envelope does.
     let old = with("0.64.1", "0.60.9");
     assert!(prepared(&old, &good).is_ok());
