@@ -31,7 +31,7 @@ impl Machine {
         if elements.len() == 0 {
             return Ok(Flow::Done);
         }
-        let iteration = Iteration { elements, index: 0, body, last, fold: None, exhausted: false };
+        let iteration = Iteration::new(elements, body, last, None);
         self.open_iteration(iterator, iteration)?;
         self.push_frame(Frame::ScalarFold { iterator })?;
         Ok(Flow::Enter(body))
@@ -46,9 +46,7 @@ impl Machine {
         if self.iterator(iterator).is_some() {
             return Err(Failure::multiple_iterable_values(self.script.name(iterator)));
         }
-        if let Elements::Data(data) = &iteration.elements {
-            self.charge(data.len().saturating_mul(ITEM_BYTES))?;
-        }
+        self.charge(iteration.kept().saturating_mul(ITEM_BYTES))?;
         self.scopes.enter_fold();
         self.set_iterator(iterator, Some(iteration));
         Ok(())
@@ -122,15 +120,11 @@ impl Machine {
             return Err(Failure::fold_state_not_found(self.script.name(iterator)));
         };
         let (fold, last, body) = (iteration.fold, iteration.last, iteration.body);
-        let has_following = iteration.index + 1 < iteration.elements.len();
         if let Some(fold) = fold {
             self.merge.end_iteration(fold);
         }
-        if has_following {
-            let position = self.iterator_mut(iterator).map_or(0, |iteration| {
-                iteration.index += 1;
-                iteration.position()
-            });
+        if self.iterator_mut(iterator).is_some_and(Iteration::advance) {
+            let position = self.iterator(iterator).map_or(0, Iteration::position);
             if let Some(fold) = fold {
                 self.merge
                     .start_iteration(fold, position)
@@ -173,7 +167,7 @@ impl Machine {
             return Flow::Fail(thrown);
         }
         let Some(iteration) = self.iterator_mut(iterator) else { return Flow::Done };
-        iteration.index = iteration.index.saturating_sub(1);
+        iteration.retreat();
         let Some(fold) = iteration.fold else { return Flow::Done };
         match self.merge.return_from_next(fold) {
             Ok(()) => Flow::Done,

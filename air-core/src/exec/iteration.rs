@@ -1,8 +1,9 @@
 //! A running fold: its elements and the one that the iterator shows (air-language §6.7, §6.9).
 
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt::Write;
+use core::cell::OnceCell;
 
 use crate::ast::NodeId;
 use crate::data::{Provenance, Tetraplet};
@@ -37,8 +38,10 @@ impl Elements {
 /// The state of an iterator.
 #[derive(Debug)]
 pub(crate) struct Iteration {
-    pub(crate) elements: Elements,
-    pub(crate) index: usize,
+    elements: Elements,
+    index: usize,
+    /// The tetraplet of the shown item, once it has been asked for.
+    shown: OnceCell<Arc<Tetraplet>>,
     pub(crate) body: NodeId,
     pub(crate) last: Option<NodeId>,
     /// The fold's traces, if it iterates a stream or a stream map.
@@ -48,6 +51,40 @@ pub(crate) struct Iteration {
 }
 
 impl Iteration {
+    /// An iterator that shows the first of the elements; `fold` if they are those of a stream.
+    pub(crate) fn new(
+        elements: Elements,
+        body: NodeId,
+        last: Option<NodeId>,
+        fold: Option<FoldId>,
+    ) -> Self {
+        Self { elements, index: 0, shown: OnceCell::new(), body, last, fold, exhausted: false }
+    }
+
+    /// How many elements the iteration keeps values of.
+    pub(crate) fn kept(&self) -> usize {
+        match &self.elements {
+            Elements::Array { .. } => 0,
+            Elements::Data(data) => data.len(),
+        }
+    }
+
+    /// Shows the next element; whether there is one.
+    pub(crate) fn advance(&mut self) -> bool {
+        let has_following = self.index + 1 < self.elements.len();
+        if has_following {
+            self.index += 1;
+            self.shown.take();
+        }
+        has_following
+    }
+
+    /// Shows the element before.
+    pub(crate) fn retreat(&mut self) {
+        self.index = self.index.saturating_sub(1);
+        self.shown.take();
+    }
+
     /// The value that the iterator shows.
     pub(crate) fn value(&self) -> &Value {
         const NULL: &Value = &Value::Null;
@@ -61,11 +98,11 @@ impl Iteration {
     pub(crate) fn datum(&self) -> Option<Datum> {
         match &self.elements {
             Elements::Array { items, tetraplet, provenance } => {
-                let mut lens = alloc::string::String::new();
-                // Writing to a string cannot fail.
-                let _ = write!(lens, ".$.[{}]", self.index);
                 let value = items.get(self.index)?.clone();
-                Some(Datum::new(value, with_lens(tetraplet, &lens), provenance.clone()))
+                let shown = self
+                    .shown
+                    .get_or_init(|| with_lens(tetraplet, &format!(".$.[{}]", self.index)));
+                Some(Datum::new(value, shown.clone(), provenance.clone()))
             }
             Elements::Data(data) => data.get(self.index).cloned(),
         }

@@ -88,14 +88,8 @@ impl Machine {
         self.merge
             .start_iteration(fold.id, position)
             .map_err(|error| self.trace_error(fold.node, &error))?;
-        let iteration = Iteration {
-            elements: Elements::Data(generation),
-            index: 0,
-            body: fold.body,
-            last: fold.last,
-            fold: Some(fold.id),
-            exhausted: false,
-        };
+        let elements = Elements::Data(generation);
+        let iteration = Iteration::new(elements, fold.body, fold.last, Some(fold.id));
         self.open_iteration(fold.iterator, iteration)?;
         let body = fold.body;
         self.push_frame(Frame::StreamFold(fold))?;
