@@ -13,6 +13,7 @@ mod limits;
 mod merging;
 mod properties;
 mod scopes;
+mod steps;
 mod stream_folds;
 mod streams;
 mod support;
