@@ -2,6 +2,7 @@
 
 use crate::ast::{MapKey, Name, NodeId, Operand, Output, Variable};
 use crate::data::{GENERATION_STUB, Generations, State};
+use crate::value::Value;
 
 use super::canon_values::{Key, pair};
 use super::datum::Datum;
@@ -14,6 +15,7 @@ impl Machine {
     pub(super) fn ap(&mut self, node: NodeId, argument: Operand, target: Output) -> Begun {
         let datum = self.stored_datum(argument);
         let Some(datum) = self.joined(datum)? else { return Ok(Flow::Done) };
+        self.charge_made(argument, &datum.value)?;
         match target {
             Output::Scalar(variable) => {
                 // The reference takes it and crashes at the next reading (§13, quirk 11).
@@ -38,6 +40,7 @@ impl Machine {
     ) -> Begun {
         let datum = self.stored_datum(value);
         let Some(datum) = self.joined(datum)? else { return Ok(Flow::Done) };
+        self.charge_made(value, &datum.value)?;
         let key = self.value_of(key.into());
         let Some(key) = self.joined(key)? else { return Ok(Flow::Done) };
         if Key::of(&key).is_none() {
@@ -46,6 +49,18 @@ impl Machine {
         let value = pair(key, datum.value.clone())?;
         self.append(node, map, Datum { value, ..datum })?;
         Ok(Flow::Done)
+    }
+
+    /// Takes memory for a value that reading the operand made; one of a variable is only shared.
+    fn charge_made(&mut self, operand: Operand, value: &Value) -> Result<(), Failure> {
+        match operand {
+            Operand::LastError(_)
+            | Operand::Error(_)
+            | Operand::Canon(_)
+            | Operand::CanonMap(_)
+            | Operand::CanonMapLens(_) => self.charge(made_bytes(value)),
+            _ => Ok(()),
+        }
     }
 
     /// Adds a value to a stream, where data say or as a fresh one, and leaves an ap state.
@@ -76,5 +91,21 @@ impl Machine {
         self.scopes
             .set_scalar(name, datum)
             .map_err(|_| Failure::shadowing_not_allowed(self.script.name(name)))
+    }
+}
+
+/// The memory of an error object or of a canon as a value: of its own parts, not of what these share.
+fn made_bytes(value: &Value) -> usize {
+    const OWN: usize = size_of::<Value>();
+    let own = |value: &Value| match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.len().saturating_mul(OWN),
+        _ => 0,
+    };
+    match value {
+        Value::Object(members) => members.iter().fold(0, |sum, (key, member)| {
+            sum.saturating_add(key.len()).saturating_add(own(member)).saturating_add(ITEM_BYTES)
+        }),
+        other => own(other),
     }
 }

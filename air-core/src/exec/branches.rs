@@ -109,6 +109,8 @@ impl Machine {
         let Some(left) = self.joined(left)? else { return Ok(Flow::Done) };
         let right = self.value_of(right);
         let Some(right) = self.joined(right)? else { return Ok(Flow::Done) };
+        // Shared parts are compared as often as they occur.
+        self.spend_bytes(left.size().min(right.size()));
         match (left == right, equal) {
             (true, true) | (false, false) => Ok(Flow::Enter(body)),
             (false, true) => Err(Failure::match_values_not_equal()),

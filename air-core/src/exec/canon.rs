@@ -136,6 +136,7 @@ impl Machine {
         };
         // Their texts are hashed and kept in the store.
         for datum in &values {
+            self.check_stored(datum.value.size())?;
             self.charge(ITEM_BYTES.saturating_add(datum.value.size()))?;
         }
         let elements = values

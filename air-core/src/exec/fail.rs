@@ -7,7 +7,7 @@ use crate::data::Provenance;
 use crate::value::Value;
 
 use super::error_state::error_object;
-use super::failure::Failure;
+use super::failure::{Failure, Shown};
 use super::frame::{Begun, Flow};
 use super::machine::Machine;
 use super::select::fail_operand;
@@ -57,19 +57,22 @@ impl Machine {
 fn check_error_object(value: &Value) -> Result<(), Failure> {
     let Some(object) = value.as_object() else {
         return Err(Failure::invalid_error_object(format!(
-            "scalar should have an object type to be converted into error object, but '{value}' doesn't have"
+            "scalar should have an object type to be converted into error object, but '{}' doesn't have",
+            Shown(value)
         )));
     };
     let field = |name: &str| {
         object.get(name).ok_or_else(|| {
             Failure::invalid_error_object(format!(
-                "scalar '{value}' must have field with name '{name}'"
+                "scalar '{}' must have field with name '{name}'",
+                Shown(value)
             ))
         })
     };
     let wrong_type = |name: &str, expected: &str| {
         Failure::invalid_error_object(format!(
-            "{name} of scalar '{value}' must have {expected} type"
+            "{name} of scalar '{}' must have {expected} type",
+            Shown(value)
         ))
     };
     // A code above 2⁶³ − 1 crashes the reference (§13, quirk 21).

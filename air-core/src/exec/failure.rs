@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::fmt;
 
 use crate::ast::Name;
 use crate::data::Tetraplet;
@@ -84,13 +85,17 @@ impl Failure {
         Self::new(
             10005,
             format!(
-                "expression '{expression}' returned non-array value '{value}' for fold iterable"
+                "expression '{expression}' returned non-array value '{}' for fold iterable",
+                Shown(value)
             ),
         )
     }
 
     pub(crate) fn user(object: &Value) -> Self {
-        Self::new(USER_ERROR, format!("fail with '{object}' is used without corresponding xor"))
+        Self::new(
+            USER_ERROR,
+            format!("fail with '{}' is used without corresponding xor", Shown(object)),
+        )
     }
 
     /// A lens error (§8.4).
@@ -114,7 +119,8 @@ impl Failure {
         Self::new(
             10010,
             format!(
-                "the length functor could applied only to an array-like value, but it's applied to '{value}'"
+                "the length functor could applied only to an array-like value, but it's applied to '{}'",
+                Shown(value)
             ),
         )
     }
@@ -123,7 +129,8 @@ impl Failure {
         Self::new(
             10011,
             format!(
-                "call cannot resolve non-String triplet variable part `{name}` with value '{value}'"
+                "call cannot resolve non-String triplet variable part `{name}` with value '{}'",
+                Shown(value)
             ),
         )
     }
@@ -275,6 +282,25 @@ impl Failure {
 impl From<crate::value::TooDeep> for Failure {
     fn from(_: crate::value::TooDeep) -> Self {
         Self::depth_exceeded()
+    }
+}
+
+/// A value in a message: its text, or only its beginning or its kind if it is longer than
+/// [`limits::MAX_SHOWN_BYTES`]. Messages are copied, and become parts of values and messages again.
+pub(crate) struct Shown<'a>(pub(crate) &'a Value);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            value if value.size() <= limits::MAX_SHOWN_BYTES => value.fmt(f),
+            Value::String(text) => {
+                let end = text.floor_char_boundary(limits::MAX_SHOWN_BYTES);
+                let beginning = text.get(..end).unwrap_or_default();
+                write!(f, "{}…", Value::string(beginning))
+            }
+            Value::Object(_) => f.write_str("{…}"),
+            _ => f.write_str("[…]"),
+        }
     }
 }
 

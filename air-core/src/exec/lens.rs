@@ -10,7 +10,7 @@ use crate::value::{Number, Value};
 
 use super::canon_values::{CanonMap, CanonStream, Key};
 use super::datum::Datum;
-use super::failure::{Failure, Unresolved};
+use super::failure::{Failure, Shown, Unresolved};
 use super::machine::Machine;
 use super::select::{ScalarRef, Selected};
 
@@ -49,7 +49,8 @@ impl Machine {
                 Value::String(field) => Ok(member(value, field)?),
                 Value::Number(number) => Ok(item(value, index(*number)?)?),
                 other => Err(Failure::lens(format!(
-                    "scalar accessor `{other}` should has number or string type"
+                    "scalar accessor `{}` should has number or string type",
+                    Shown(other)
                 ))
                 .into()),
             },
@@ -94,7 +95,8 @@ impl Machine {
                 Value::Number(number) => index(*number)?,
                 other => {
                     return Err(Failure::lens(format!(
-                        "stream accessor `{other}` should has number (u32) type"
+                        "stream accessor `{}` should has number (u32) type",
+                        Shown(other)
                     ))
                     .into());
                 }
@@ -150,7 +152,8 @@ impl Machine {
         let value = scalar.value();
         Key::of(value).ok_or_else(|| {
             Failure::lens(format!(
-                "canon stream map accessor `{value}` should be either string or number"
+                "canon stream map accessor `{}` should be either string or number",
+                Shown(value)
             ))
             .into()
         })
@@ -164,23 +167,29 @@ fn length(len: usize) -> Value {
 fn item(value: &Value, index: u32) -> Result<&Value, Failure> {
     let items = value.as_array().ok_or_else(|| {
         Failure::lens(format!(
-            "value '{value}' is not an array-type to match array accessor with idx = '{index}'"
+            "value '{}' is not an array-type to match array accessor with idx = '{index}'",
+            Shown(value)
         ))
     })?;
     items.get(index as usize).ok_or_else(|| {
-        Failure::lens(format!("value '{value}' does not contain element for idx = '{index}'"))
+        Failure::lens(format!(
+            "value '{}' does not contain element for idx = '{index}'",
+            Shown(value)
+        ))
     })
 }
 
 fn member<'a>(value: &'a Value, field: &str) -> Result<&'a Value, Failure> {
     let object = value.as_object().ok_or_else(|| {
         Failure::lens(format!(
-            "value '{value}' is not an map-type to match field accessor with field_name = '{field}'"
+            "value '{}' is not an map-type to match field accessor with field_name = '{field}'",
+            Shown(value)
         ))
     })?;
     object.get(field).ok_or_else(|| {
         Failure::lens(format!(
-            "value '{value}' does not contain element with field name = '{field}'"
+            "value '{}' does not contain element with field name = '{field}'",
+            Shown(value)
         ))
     })
 }

@@ -16,6 +16,14 @@ pub const DEFAULT_MAX_TRACE_LEN: usize = 1 << 22;
 /// Bytes that one step may add: values, trace states, requests (an estimate, not the allocator's count).
 pub const DEFAULT_MEMORY_LIMIT: usize = 256 << 20;
 
+/// The longest text of a value in a message; far longer than a person reads, and short enough that a
+/// message which quotes a message which quotes … stays small.
+pub const MAX_SHOWN_BYTES: usize = 16 << 10;
+
+/// The text of one value that a step stores may take one in so many bytes of the memory that the step
+/// may add: it is held more than once while it is made.
+pub const STORED_TEXT_PART: usize = 4;
+
 /// Code of the error: more than [`ExecutionLimits::max_frames`] open instructions.
 pub const FRAMES_EXCEEDED: i64 = 40000;
 /// Code of the error: the result trace would be longer than [`ExecutionLimits::max_trace_len`].

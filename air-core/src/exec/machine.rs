@@ -16,6 +16,7 @@ use super::error_state::{Culprit, ErrorState, Thrown};
 use super::failure::{Failure, Unresolved};
 use super::frame::{Begun, Flow, Frame};
 use super::iteration::Iteration;
+use super::limits::STORED_TEXT_PART;
 use super::merge::{Merge, MergeError};
 use super::results::CallResults;
 use super::scopes::Scopes;
@@ -239,6 +240,7 @@ impl Machine {
                 | Instruction::CanonMapScalar { .. }
         );
         let peer = self.parameters.current_peer_id.clone();
+        self.spend_bytes(failure.message.len());
         self.errors.record(&failure, Culprit { node, peer, log_peer, tetraplet: None });
         Thrown { failure, node }
     }
@@ -288,6 +290,12 @@ impl Machine {
     /// what the value takes in memory.
     pub(super) fn check_size(&self, size: usize) -> Result<(), Failure> {
         let limit = self.parameters.limits.memory;
+        if size > limit { Err(Failure::memory_exceeded(limit)) } else { Ok(()) }
+    }
+
+    /// Whether a value whose text is so long may be stored.
+    pub(super) fn check_stored(&self, size: usize) -> Result<(), Failure> {
+        let limit = self.parameters.limits.memory / STORED_TEXT_PART;
         if size > limit { Err(Failure::memory_exceeded(limit)) } else { Ok(()) }
     }
 

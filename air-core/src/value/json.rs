@@ -13,6 +13,9 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 
 use super::{Number, Value};
 
+/// The longest text that memory is taken for before it is there.
+const MAX_EXPECTED_BYTES: usize = 1 << 20;
+
 /// What JSON text is written to. Writing cannot fail.
 pub(crate) trait JsonSink {
     /// Takes a piece of the text.
@@ -56,7 +59,9 @@ impl Value {
     /// The compact JSON text: no white space, keys sorted.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut out = String::new();
+        // One piece of memory, not a row of growing ones; what stands for more than any memory is left
+        // to grow.
+        let mut out = String::with_capacity(self.size().min(MAX_EXPECTED_BYTES));
         self.write_json(&mut out);
         out
     }

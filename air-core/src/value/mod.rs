@@ -107,14 +107,14 @@ impl Value {
         }
     }
 
-    /// About how long the JSON text is, in bytes, without making it: escapes are not counted, numbers
+    /// About how long the JSON text is, in bytes, without making it: escapes are not counted, floats
     /// count as the longest. Shared parts count as often as they occur, so this may be far more than
     /// the memory that the value takes.
     #[must_use]
     pub fn size(&self) -> usize {
         match self {
             Self::Null | Self::Bool(_) => WORD_SIZE,
-            Self::Number(_) => NUMBER_SIZE,
+            Self::Number(number) => number.size(),
             Self::String(text) => string_size(text),
             Self::Array(array) => array.size,
             Self::Object(object) => object.size,
@@ -258,7 +258,6 @@ impl From<Arc<str>> for Value {
 }
 
 const WORD_SIZE: usize = 5;
-const NUMBER_SIZE: usize = 24;
 const BRACKETS_SIZE: usize = 2;
 const SEPARATOR_SIZE: usize = 1;
 

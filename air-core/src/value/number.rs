@@ -51,6 +51,17 @@ impl Number {
         }
     }
 
+    /// How long the text is: exactly for an integer, at most for a float.
+    pub(super) fn size(self) -> usize {
+        const LONGEST_FLOAT: usize = 24;
+        let digits = |value: u64| value.checked_ilog10().unwrap_or(0) as usize + 1;
+        match self.0 {
+            Repr::Natural(value) => digits(value),
+            Repr::Negative(value) => 1 + digits(value.unsigned_abs()),
+            Repr::Float(_) => LONGEST_FLOAT,
+        }
+    }
+
     /// Whether this is a float.
     #[must_use]
     pub fn is_float(self) -> bool {

@@ -69,6 +69,71 @@ fn values_that_double_at_each_turn_end_at_the_bound() {
     }
 }
 
+/// A script that makes canons, each of twice the one before, and calls the last but one `#c`.
+fn doubled(levels: usize, then: &str) -> String {
+    let mut script = String::from(r#"(seq (ap "0123456789" $s0) (canon "p" $s0 #c0))"#);
+    for level in 1..levels {
+        let before = level - 1;
+        script = alloc::format!(
+            r#"(seq {script} (seq (seq (ap #c{before} $s{level}) (ap #c{before} $s{level}))
+                 (canon "p" $s{level} #c{level})))"#
+        );
+    }
+    alloc::format!("(seq (seq {script} (ap #c{} x)) {then})", levels - 1)
+}
+
+#[test]
+fn errors_show_long_values_by_their_kind() {
+    let shown = |levels| {
+        let script = doubled(levels, "(ap x.$.field y)");
+        let mut p = Session::new(Arc::new(Script::parse(&script).unwrap()), parameters("p"));
+        step(&mut p, &[], vec![]).message
+    };
+    assert!(shown(3).starts_with(r#"value '[[["0123456789"],["0123456789"]],[["#), "{}", shown(3));
+    assert!(shown(14).starts_with("value '[…]' is not an map-type"), "{}", shown(14));
+    let text = "é".repeat(MAX_SHOWN_BYTES);
+    let script = alloc::format!(r#"(seq (ap "{text}" x) (ap x.$.field y))"#);
+    let mut p = Session::new(Arc::new(Script::parse(&script).unwrap()), parameters("p"));
+    let message = step(&mut p, &[], vec![]).message;
+    assert!(message.len() < MAX_SHOWN_BYTES + 100, "{}", message.len());
+}
+
+#[test]
+fn comparing_takes_fuel_for_what_is_compared() {
+    let slices = |levels| {
+        let script = doubled(levels, "(match x x (null))");
+        let mut p = Session::new(Arc::new(Script::parse(&script).unwrap()), parameters("p"));
+        p.begin(&[], vec![]);
+        (1..).find(|_| matches!(p.run(1), Progress::Done(_))).unwrap()
+    };
+    let (small, large) = (slices(11), slices(12));
+    // 2^11 texts of 12 bytes more to store, and as many to compare.
+    assert!(large - small > 2 * (12 << 10) / 256, "{small} {large}");
+}
+
+#[test]
+fn copies_of_an_error_take_memory() {
+    let copies = |count: usize| {
+        let all = (0..count)
+            .fold(String::from("(null)"), |all, _| alloc::format!("(seq (ap :error: $s) {all})"));
+        let text = "x".repeat(10_000);
+        let script = alloc::format!(r#"(xor (seq (ap "{text}" x) (ap x.$.field y)) {all})"#);
+        outcome(&script, ExecutionLimits { memory: 100_000, ..ExecutionLimits::default() })
+    };
+    assert_eq!((copies(8), copies(10)), (0, MEMORY_EXCEEDED));
+}
+
+#[test]
+fn one_stored_text_takes_only_a_part_of_the_memory() {
+    // With its quotes it has 1000 bytes.
+    let text = "x".repeat(998);
+    let script = alloc::format!(r#"(seq (ap "{text}" $s) (canon "p" $s #c))"#);
+    let limits =
+        |text| ExecutionLimits { memory: text * STORED_TEXT_PART, ..ExecutionLimits::default() };
+    assert_eq!(outcome(&script, limits(1000)), 0);
+    assert_eq!(outcome(&script, limits(999)), MEMORY_EXCEEDED);
+}
+
 /// A script of so many nested instructions.
 fn nested(depth: usize, open: &str, close: &str) -> String {
     open.repeat(depth) + "(null)" + &close.repeat(depth)
