@@ -95,6 +95,8 @@ pub const MIN_CALL_RESULT_BYTES: usize = 16 << 10;
 pub const HEAP_RESERVE_PERCENT: u64 = 15;
 /// Bytes that must be free in the same sense, up to a third of the heap.
 pub const MIN_HEAP_RESERVE_BYTES: u64 = 3 << 20;
+/// Results of the largest size that one free piece of memory must have room for.
+pub const PROBE_RESULTS: usize = 4;
 /// States that the trace of one particle may have.
 pub const MAX_TRACE_STATES: usize = 1 << 18;
 

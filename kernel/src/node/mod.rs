@@ -37,7 +37,7 @@ use log::debug;
 use crate::config::Config;
 use crate::executor::{Executor, Slot};
 use crate::identity::Identity;
-use crate::limits::MAX_TRACE_STATES;
+use crate::limits::{MAX_TRACE_STATES, PROBE_RESULTS};
 use crate::machine::Machine;
 use crate::metrics::{Metrics, Outcome, Snapshot};
 use crate::particle::{Actor, Environment, Lifetime, Particle, Report, new_particle_id};
@@ -241,9 +241,17 @@ impl Node {
     }
 
     /// Whether so little of the heap is free that nothing new should be begun.
+    ///
+    /// Free memory may be in pieces too small to be of use, so a heap that is half full has to show
+    /// that it still has one piece that the largest result fits several times.
     #[must_use]
     pub fn memory_is_short(&self) -> bool {
-        is_short(self.machine.heap())
+        let heap = self.machine.heap();
+        if is_short(heap) {
+            return true;
+        }
+        heap.used > heap.total / 2
+            && !has_piece_of(self.allowance.call_result.saturating_mul(PROBE_RESULTS))
     }
 
     /// What fits this machine.
@@ -307,6 +315,15 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("identity", &self.identity).finish_non_exhaustive()
     }
+}
+
+/// Whether one free piece of memory has so many bytes.
+fn has_piece_of(bytes: usize) -> bool {
+    let mut probe: Vec<u8> = Vec::new();
+    let found = probe.try_reserve_exact(bytes).is_ok();
+    // Without this the compiler may leave out an allocation that nothing uses.
+    core::hint::black_box(&probe);
+    found
 }
 
 /// The right of one particle to live; given back when it is dropped.
