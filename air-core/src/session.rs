@@ -177,6 +177,10 @@ impl Session {
     }
 
     /// Executes for so much fuel at most. Without a step begun, the outcome is an empty success.
+    ///
+    /// A unit of fuel is an instruction, or 256 bytes that are hashed, parsed or kept, or 16 values of a
+    /// stream that are passed over. The last instruction of a slice may take more than was left; the next
+    /// slice pays for it, so slices of any size come to the same end.
     pub fn run(&mut self, fuel: u64) -> Progress {
         match mem::replace(&mut self.step, Step::None) {
             Step::None => Progress::Done(StepOutcome::default()),
@@ -231,8 +235,8 @@ impl Session {
     }
 
     /// The data as bytes, signed: to be stored, and to be sent to the next peers. A step that is not
-    /// over is given up. Nothing at all before the first step, and of data beyond the 2 GiB that an
-    /// archive can hold.
+    /// over is given up. Before the first step these are empty data; no bytes at all stand for data
+    /// beyond the 2 GiB that an archive can hold, which the bound on memory keeps out of reach.
     #[must_use]
     pub fn data(&mut self) -> Vec<u8> {
         self.give_up();
