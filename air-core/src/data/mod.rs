@@ -61,7 +61,7 @@ pub use ordered_map::OrderedMap;
 pub use particle::{ParticleData, Versions};
 pub use preparation::{PreparationError, Prepared, prepare, read_current, unite, verify};
 pub use signature::{SignatureEntry, SignatureStore, SignedCids};
-pub use signers::SignatureError;
+pub use signers::{SignatureError, SignedPart, signed_parts};
 pub use stores::{
     CanonElement, CanonResult, CidStores, ServiceResult, Store, StoredValue, StoredValueError,
     StoresMark,

@@ -141,6 +141,33 @@ pub fn verify_signatures(
     merge(&previous, &current)
 }
 
+/// A peer that has signed data, what it answers for, and whether its signature is over that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedPart<'a> {
+    /// The peer.
+    pub peer_id: String,
+    /// The CIDs that it produced, sorted; one that is in several states is here as often.
+    pub cids: Vec<&'a Cid>,
+    /// Whether the signature is the peer's over these CIDs and the salt.
+    pub is_valid: bool,
+}
+
+/// Who signed what in data, in the order of the signature store: for people who look at data.
+///
+/// # Errors
+/// A key is malformed, or somebody has not signed what the trace says it produced.
+pub fn signed_parts<'a>(
+    data: &'a ParticleData,
+    salt: &str,
+) -> Result<Vec<SignedPart<'a>>, SignatureError> {
+    let parts = Signers::of(data, None)?.signers.into_iter().map(|signer| {
+        let message = signed_message(signer.cids.clone(), salt);
+        let is_valid = signer.key.verify(&message, signer.signature).is_ok();
+        SignedPart { peer_id: signer.peer_id, cids: signer.cids, is_valid }
+    });
+    Ok(parts.collect())
+}
+
 /// Of every peer the signature over more; what it is over less must be a part of that.
 fn merge(previous: &Signers<'_>, current: &Signers<'_>) -> Result<SignatureStore, SignatureError> {
     let mut merged = SignatureStore::default();

@@ -3,6 +3,7 @@
 //! One pass over the bytes builds the tree and validates it. The parser is total: any text ends in
 //! a tree or a list of errors, within the bounds of [`limits`], without recursion.
 
+mod comments;
 mod diagnostic;
 mod grammar;
 mod lens;
@@ -19,6 +20,7 @@ mod word;
 
 use alloc::vec;
 
+pub use self::comments::comments;
 pub use self::diagnostic::{Diagnostic, DiagnosticKind, LexerErrorKind, ParseError};
 pub use self::limits::ParseLimits;
 pub use self::token::TokenSet;

@@ -1,9 +1,13 @@
 //! `cargo xtask air`: the interpreter as a tool on the development host.
 
 mod check;
+mod fmt;
 mod outcome;
+mod parse;
 mod request;
 mod run;
+mod script_file;
+mod trace;
 
 pub use outcome::{Answer, Field, decode_requests, readable_data, readable_requests};
 pub use request::{CallAnswer, Request, encode_call_results};
@@ -23,6 +27,9 @@ pub struct Options {
 enum Verb {
     Run(run::Options),
     Check(check::Options),
+    Parse(parse::Options),
+    Fmt(fmt::Options),
+    Trace(trace::Options),
 }
 
 /// Performs the chosen verb.
@@ -33,5 +40,8 @@ pub fn run(options: &Options) -> Result<()> {
     match &options.verb {
         Verb::Run(options) => run::run(options),
         Verb::Check(options) => check::run(options),
+        Verb::Parse(options) => parse::run(options),
+        Verb::Fmt(options) => fmt::run(options),
+        Verb::Trace(options) => trace::run(options),
     }
 }
