@@ -21,9 +21,11 @@ use crate::http::{self, Url};
 use crate::qemu::monitor::Socket;
 use crate::qemu::{self, Accelerator, Guest, Machine, Network, Vm};
 
-/// What is aimed at.
-const INSTRUCTIONS_AIM: u64 = 20_000_000;
-const IMAGE_AIM: u64 = 1536 << 10;
+/// Instructions from entry to the first answer.
+pub const INSTRUCTIONS_AIM: u64 = 20_000_000;
+/// Bytes of the stripped image.
+pub const IMAGE_AIM: u64 = 1536 << 10;
+/// Memory in MiB with which the node serves.
 const MEMORY_AIM: u32 = 16;
 
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
@@ -59,7 +61,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut report = Report::default();
     for machine in [Machine::Microvm, Machine::Q35] {
         let counts = (0..options.runs.max(1))
-            .map(|_| count(machine, &kernel, &floor, folder.path()))
+            .map(|_| instructions(machine, &kernel))
             .collect::<Result<Vec<u64>>>()?;
         let least = counts.iter().copied().min().unwrap_or_default();
         let name = format!("instructions to the first answer, {}", machine.name());
@@ -120,15 +122,21 @@ impl Report {
 }
 
 /// Instructions from entry to the first answer: the guest's count less the firmware's.
-fn count(machine: Machine, kernel: &Path, floor: &Path, folder: &Path) -> Result<u64> {
+///
+/// # Errors
+/// When QEMU does not count, or the guest does not answer.
+pub fn instructions(machine: Machine, kernel: &Path) -> Result<u64> {
+    let folder = TempDir::with_prefix("aerolith-count-")?;
+    let floor = folder.path().join("floor.elf");
+    fs::write(&floor, floor::image())?;
     let recorded = |kernel: &Path| {
         let mut guest = network_guest(machine, kernel, MEMORY)?;
-        let record = folder.join("record").display().to_string();
+        let record = folder.path().join("record").display().to_string();
         guest.extra.extend(["-icount".to_owned(), format!("shift=0,rr=record,rrfile={record}")]);
         guest.extra.extend(["-object".to_owned(), "filter-replay,id=replay,netdev=net".to_owned()]);
         Ok::<_, anyhow::Error>(guest)
     };
-    let mut guest = recorded(floor)?;
+    let mut guest = recorded(&floor)?;
     let socket = Socket::new()?;
     socket.attach(&mut guest);
     let mut vm = Vm::start(&guest)?;

@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::Value;
+use xtask::bench::boot::{INSTRUCTIONS_AIM, instructions};
 use xtask::boot_log::Phase;
+use xtask::build::{self, Image};
 
 use crate::node::{
     Kind, MICROVM, MICROVM_BARE, MICROVM_BARE_LEGACY, MICROVM_LEGACY, Node, PC, Passage, Q35,
@@ -28,6 +30,9 @@ pub fn add(trials: &mut Vec<Trial>) {
         trials.push(trial(kind, "takes_a_static_address_by_command_line", |kind| {
             static_address(kind, Passage::CommandLine)
         }));
+    }
+    for kind in [MICROVM, Q35] {
+        trials.push(trial(kind, "answers_within_the_instructions_aimed_at", few_instructions));
     }
     trials.push(trial(MICROVM, "says_why_it_does_not_take_a_broken_configuration", broken_config));
 }
@@ -92,6 +97,13 @@ fn boots_beside_idle_cores(kind: Kind) -> Result<()> {
         Ok(())
     })?
     .check_alive()
+}
+
+fn few_instructions(kind: Kind) -> Result<()> {
+    let kernel = build::paths(Image::Product).stripped;
+    let count = instructions(kind.machine(), &kernel)?;
+    ensure!(count <= INSTRUCTIONS_AIM, "{count} instructions, aimed at {INSTRUCTIONS_AIM}");
+    Ok(())
 }
 
 fn static_address(kind: Kind, passage: Passage) -> Result<()> {

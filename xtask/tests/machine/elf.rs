@@ -7,13 +7,11 @@ use libtest_mimic::Trial;
 use object::LittleEndian;
 use object::elf::{FileHeader64, NoteType, PF_W, PF_X, PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE};
 use object::read::elf::{FileHeader, ProgramHeader};
+use xtask::bench::boot::IMAGE_AIM;
 use xtask::build::{self, Image};
 
 /// The note type of the PVH entry (Xen's `elfnote.h`, `XEN_ELFNOTE_PHYS32_ENTRY`).
 const PHYS32_ENTRY: NoteType = NoteType(18);
-/// The promise of the README.
-const SIZE_LIMIT: u64 = 1536 << 10;
-
 pub fn add(trials: &mut Vec<Trial>) {
     trials.push(crate::plain("image::has_an_entry_for_every_monitor", entries));
     trials.push(crate::plain("image::has_no_segment_to_write_and_execute", write_xor_execute));
@@ -65,6 +63,6 @@ fn write_xor_execute() -> Result<()> {
 
 fn small() -> Result<()> {
     let size = fs::metadata(build::paths(Image::Product).stripped)?.len();
-    ensure!(size <= SIZE_LIMIT, "the stripped image has {size} bytes");
+    ensure!(size <= IMAGE_AIM, "the stripped image has {size} bytes");
     Ok(())
 }

@@ -37,6 +37,11 @@ const fn kind(name: &'static str, machine: Machine) -> Kind {
 }
 
 impl Kind {
+    /// QEMU's machine type.
+    pub fn machine(self) -> Machine {
+        self.machine
+    }
+
     /// Makes the guest one of this kind.
     pub fn apply(self, guest: &mut Guest) {
         guest.machine = self.machine;
