@@ -41,7 +41,7 @@ impl Machine {
                 (datum.value, Some(datum.tetraplet), datum.provenance)
             }
         };
-        check_error_object(&value)?;
+        check_error_object(self.shown(&value))?;
         self.complete = false;
         self.errors.fail_with(value.clone(), tetraplet, provenance);
         if matches!(operand, FailOperand::Error)
@@ -49,30 +49,30 @@ impl Machine {
         {
             return Ok(Flow::Fail(original));
         }
-        Err(Failure::user(&value))
+        Err(Failure::user(self.shown(&value)))
     }
 }
 
 /// Whether `fail` can raise the value.
-fn check_error_object(value: &Value) -> Result<(), Failure> {
-    let Some(object) = value.as_object() else {
+fn check_error_object(shown: Shown<'_>) -> Result<(), Failure> {
+    let Some(object) = shown.value.as_object() else {
         return Err(Failure::invalid_error_object(format!(
             "scalar should have an object type to be converted into error object, but '{}' doesn't have",
-            Shown(value)
+            shown
         )));
     };
     let field = |name: &str| {
         object.get(name).ok_or_else(|| {
             Failure::invalid_error_object(format!(
                 "scalar '{}' must have field with name '{name}'",
-                Shown(value)
+                shown
             ))
         })
     };
     let wrong_type = |name: &str, expected: &str| {
         Failure::invalid_error_object(format!(
             "{name} of scalar '{}' must have {expected} type",
-            Shown(value)
+            shown
         ))
     };
     // A code above 2⁶³ − 1 crashes the reference (§13, quirk 21).

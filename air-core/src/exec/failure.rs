@@ -81,21 +81,18 @@ impl Failure {
         )
     }
 
-    pub(crate) fn fold_iterates_over_non_array(expression: &str, value: &Value) -> Self {
+    pub(crate) fn fold_iterates_over_non_array(expression: &str, value: Shown<'_>) -> Self {
         Self::new(
             10005,
             format!(
                 "expression '{expression}' returned non-array value '{}' for fold iterable",
-                Shown(value)
+                value
             ),
         )
     }
 
-    pub(crate) fn user(object: &Value) -> Self {
-        Self::new(
-            USER_ERROR,
-            format!("fail with '{}' is used without corresponding xor", Shown(object)),
-        )
+    pub(crate) fn user(object: Shown<'_>) -> Self {
+        Self::new(USER_ERROR, format!("fail with '{}' is used without corresponding xor", object))
     }
 
     /// A lens error (§8.4).
@@ -115,22 +112,22 @@ impl Failure {
         )
     }
 
-    pub(crate) fn length_of_non_array(value: &Value) -> Self {
+    pub(crate) fn length_of_non_array(value: Shown<'_>) -> Self {
         Self::new(
             10010,
             format!(
                 "the length functor could applied only to an array-like value, but it's applied to '{}'",
-                Shown(value)
+                value
             ),
         )
     }
 
-    pub(crate) fn non_string_in_triplet(name: &str, value: &Value) -> Self {
+    pub(crate) fn non_string_in_triplet(name: &str, value: Shown<'_>) -> Self {
         Self::new(
             10011,
             format!(
                 "call cannot resolve non-String triplet variable part `{name}` with value '{}'",
-                Shown(value)
+                value
             ),
         )
     }
@@ -285,16 +282,19 @@ impl From<crate::value::TooDeep> for Failure {
     }
 }
 
-/// A value in a message: its text, or only its beginning or its kind if it is longer than
-/// [`limits::MAX_SHOWN_BYTES`]. Messages are copied, and become parts of values and messages again.
-pub(crate) struct Shown<'a>(pub(crate) &'a Value);
+/// A value in a message: its text, or only its beginning or its kind if it is longer than `max` bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    pub(crate) value: &'a Value,
+    pub(crate) max: usize,
+}
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            value if value.size() <= limits::MAX_SHOWN_BYTES => value.fmt(f),
+        match self.value {
+            value if value.size() <= self.max => value.fmt(f),
             Value::String(text) => {
-                let end = text.floor_char_boundary(limits::MAX_SHOWN_BYTES);
+                let end = text.floor_char_boundary(self.max);
                 let beginning = text.get(..end).unwrap_or_default();
                 write!(f, "{}…", Value::string(beginning))
             }

@@ -112,7 +112,7 @@ impl Machine {
             Iterable::Scalar(variable) => format!("{}", self.script.name(variable.name)),
             _ => "[]".into(),
         };
-        Failure::fold_iterates_over_non_array(&expression, value)
+        Failure::fold_iterates_over_non_array(&expression, self.shown(value))
     }
 
     pub(super) fn next(&mut self, node: NodeId, iterator: Name) -> Begun {

@@ -10,7 +10,7 @@ use crate::value::{Number, Value};
 
 use super::canon_values::{CanonMap, CanonStream, Key};
 use super::datum::Datum;
-use super::failure::{Failure, Shown, Unresolved};
+use super::failure::{Failure, Unresolved};
 use super::machine::Machine;
 use super::select::{ScalarRef, Selected};
 
@@ -34,7 +34,7 @@ impl Machine {
         match self.script.lens(lens) {
             Lens::Length => match root.as_array() {
                 Some(items) => Ok(length(items.len())),
-                None => Err(Failure::length_of_non_array(root).into()),
+                None => Err(Failure::length_of_non_array(self.shown(root)).into()),
             },
             Lens::Path(path) => self.walk(root, path).cloned(),
         }
@@ -43,14 +43,14 @@ impl Machine {
     /// Follows accessors from a value.
     fn walk<'a>(&self, root: &'a Value, path: &[Accessor]) -> Result<&'a Value, Unresolved> {
         path.iter().try_fold(root, |value, accessor| match *accessor {
-            Accessor::Index(index) => Ok(item(value, index)?),
-            Accessor::Field(field) => Ok(member(value, self.script.literal(field))?),
+            Accessor::Index(index) => Ok(self.item(value, index)?),
+            Accessor::Field(field) => Ok(self.member(value, self.script.literal(field))?),
             Accessor::ByScalar(name) => match self.scalar(name)?.value() {
-                Value::String(field) => Ok(member(value, field)?),
-                Value::Number(number) => Ok(item(value, index(*number)?)?),
+                Value::String(field) => Ok(self.member(value, field)?),
+                Value::Number(number) => Ok(self.item(value, index(*number)?)?),
                 other => Err(Failure::lens(format!(
                     "scalar accessor `{}` should has number or string type",
-                    Shown(other)
+                    self.shown(other)
                 ))
                 .into()),
             },
@@ -96,7 +96,7 @@ impl Machine {
                 other => {
                     return Err(Failure::lens(format!(
                         "stream accessor `{}` should has number (u32) type",
-                        Shown(other)
+                        self.shown(other)
                     ))
                     .into());
                 }
@@ -153,45 +153,45 @@ impl Machine {
         Key::of(value).ok_or_else(|| {
             Failure::lens(format!(
                 "canon stream map accessor `{}` should be either string or number",
-                Shown(value)
+                self.shown(value)
             ))
             .into()
+        })
+    }
+
+    fn item<'a>(&self, value: &'a Value, index: u32) -> Result<&'a Value, Failure> {
+        let items = value.as_array().ok_or_else(|| {
+            Failure::lens(format!(
+                "value '{}' is not an array-type to match array accessor with idx = '{index}'",
+                self.shown(value)
+            ))
+        })?;
+        items.get(index as usize).ok_or_else(|| {
+            Failure::lens(format!(
+                "value '{}' does not contain element for idx = '{index}'",
+                self.shown(value)
+            ))
+        })
+    }
+
+    fn member<'a>(&self, value: &'a Value, field: &str) -> Result<&'a Value, Failure> {
+        let object = value.as_object().ok_or_else(|| {
+            Failure::lens(format!(
+                "value '{}' is not an map-type to match field accessor with field_name = '{field}'",
+                self.shown(value)
+            ))
+        })?;
+        object.get(field).ok_or_else(|| {
+            Failure::lens(format!(
+                "value '{}' does not contain element with field name = '{field}'",
+                self.shown(value)
+            ))
         })
     }
 }
 
 fn length(len: usize) -> Value {
     Value::from(u64::try_from(len).unwrap_or(u64::MAX))
-}
-
-fn item(value: &Value, index: u32) -> Result<&Value, Failure> {
-    let items = value.as_array().ok_or_else(|| {
-        Failure::lens(format!(
-            "value '{}' is not an array-type to match array accessor with idx = '{index}'",
-            Shown(value)
-        ))
-    })?;
-    items.get(index as usize).ok_or_else(|| {
-        Failure::lens(format!(
-            "value '{}' does not contain element for idx = '{index}'",
-            Shown(value)
-        ))
-    })
-}
-
-fn member<'a>(value: &'a Value, field: &str) -> Result<&'a Value, Failure> {
-    let object = value.as_object().ok_or_else(|| {
-        Failure::lens(format!(
-            "value '{}' is not an map-type to match field accessor with field_name = '{field}'",
-            Shown(value)
-        ))
-    })?;
-    object.get(field).ok_or_else(|| {
-        Failure::lens(format!(
-            "value '{}' does not contain element with field name = '{field}'",
-            Shown(value)
-        ))
-    })
 }
 
 fn index(number: Number) -> Result<u32, Failure> {

@@ -16,9 +16,13 @@ pub const DEFAULT_MAX_TRACE_LEN: usize = 1 << 22;
 /// Bytes that one step may add: values, trace states, requests (an estimate, not the allocator's count).
 pub const DEFAULT_MEMORY_LIMIT: usize = 256 << 20;
 
-/// The longest text of a value in a message; far longer than a person reads, and short enough that a
-/// message which quotes a message which quotes … stays small.
-pub const MAX_SHOWN_BYTES: usize = 16 << 10;
+/// The text of a value in a message may take one in so many bytes of the memory that the step may add:
+/// messages are copied, and become parts of values and messages again. Peers see messages, in error
+/// objects and the hashes of arguments, so longer values are shortened only where memory demands it.
+pub const SHOWN_TEXT_PART: usize = 256;
+
+/// What a value's text in a message may take in any case.
+pub const MIN_SHOWN_BYTES: usize = 16 << 10;
 
 /// The text of one value that a step stores may take one in so many bytes of the memory that the step
 /// may add: it is held more than once while it is made.

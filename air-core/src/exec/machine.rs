@@ -11,12 +11,13 @@ use hashbrown::HashSet;
 use crate::ast::{Instruction, Name, NodeId, Script};
 use crate::data::{Cid, CidStores, SignedCids, State, Tetraplet};
 use crate::step::{CallRequest, Parameters};
+use crate::value::Value;
 
 use super::error_state::{Culprit, ErrorState, Thrown};
-use super::failure::{Failure, Unresolved};
+use super::failure::{Failure, Shown, Unresolved};
 use super::frame::{Begun, Flow, Frame};
 use super::iteration::Iteration;
-use super::limits::STORED_TEXT_PART;
+use super::limits::{MIN_SHOWN_BYTES, SHOWN_TEXT_PART, STORED_TEXT_PART};
 use super::merge::{Merge, MergeError};
 use super::results::CallResults;
 use super::scopes::Scopes;
@@ -291,6 +292,12 @@ impl Machine {
     pub(super) fn check_size(&self, size: usize) -> Result<(), Failure> {
         let limit = self.parameters.limits.memory;
         if size > limit { Err(Failure::memory_exceeded(limit)) } else { Ok(()) }
+    }
+
+    /// A value as messages show it.
+    pub(super) fn shown<'a>(&self, value: &'a Value) -> Shown<'a> {
+        let max = (self.parameters.limits.memory / SHOWN_TEXT_PART).max(MIN_SHOWN_BYTES);
+        Shown { value, max }
     }
 
     /// Whether a value whose text is so long may be stored.

@@ -279,7 +279,10 @@ impl Machine {
         };
         match self.value_of(part.into())? {
             Value::String(text) => Ok(text),
-            other => Err(Failure::non_string_in_triplet(self.script.name(name), &other).into()),
+            other => {
+                Err(Failure::non_string_in_triplet(self.script.name(name), self.shown(&other))
+                    .into())
+            }
         }
     }
 

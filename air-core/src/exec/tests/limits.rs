@@ -91,11 +91,20 @@ fn errors_show_long_values_by_their_kind() {
     };
     assert!(shown(3).starts_with(r#"value '[[["0123456789"],["0123456789"]],[["#), "{}", shown(3));
     assert!(shown(14).starts_with("value '[…]' is not an map-type"), "{}", shown(14));
-    let text = "é".repeat(MAX_SHOWN_BYTES);
+    let text = "é".repeat(MIN_SHOWN_BYTES);
     let script = alloc::format!(r#"(seq (ap "{text}" x) (ap x.$.field y))"#);
     let mut p = Session::new(Arc::new(Script::parse(&script).unwrap()), parameters("p"));
     let message = step(&mut p, &[], vec![]).message;
-    assert!(message.len() < MAX_SHOWN_BYTES + 100, "{}", message.len());
+    assert!(message.len() < MIN_SHOWN_BYTES + 100, "{}", message.len());
+
+    // With more memory more is shown, as in the reference.
+    let limits = ExecutionLimits {
+        memory: 4 * MIN_SHOWN_BYTES * SHOWN_TEXT_PART,
+        ..ExecutionLimits::default()
+    };
+    let parameters = Parameters { limits, ..parameters("p") };
+    let mut p = Session::new(Arc::new(Script::parse(&script).unwrap()), parameters);
+    assert!(step(&mut p, &[], vec![]).message.contains(&text));
 }
 
 #[test]
