@@ -12,11 +12,16 @@ pub(super) struct Interner {
     texts: Vec<Arc<str>>,
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// Bytes of the texts.
+    bytes: usize,
     /// The numbers of texts seen lately, by a cheap mark: most texts are used again soon.
     recent: [u32; RECENT],
 }
 
 const RECENT: usize = 64;
+
+/// What a text takes beside its bytes: two counts and a fat pointer, a slot of the table, its state.
+const MEMORY_PER_TEXT: usize = 80;
 
 impl Default for Interner {
     fn default() -> Self {
@@ -24,6 +29,7 @@ impl Default for Interner {
             texts: Vec::new(),
             numbers: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            bytes: 0,
             recent: [u32::MAX; RECENT],
         }
     }
@@ -44,7 +50,7 @@ fn mark(text: &str) -> usize {
 impl Interner {
     /// The number of `text`, a new one if it was not seen before. `None` if there are 2^32 already.
     pub(super) fn intern(&mut self, text: &str) -> Option<u32> {
-        let Self { texts, numbers, hasher, recent } = self;
+        let Self { texts, numbers, hasher, bytes, recent } = self;
         let recent = &mut recent[mark(text)];
         if texts.get(*recent as usize).is_some_and(|t| **t == *text) {
             return Some(*recent);
@@ -57,11 +63,17 @@ impl Interner {
         }
         let number = u32::try_from(texts.len()).ok()?;
         texts.push(Arc::from(text));
+        *bytes = bytes.saturating_add(text.len());
         *recent = number;
         numbers.insert_unique(hash, number, |&other| {
             texts.get(other as usize).map_or(0, |t| hasher.hash_one(&**t))
         });
         Some(number)
+    }
+
+    /// About how much memory the texts take, with their numbers and what a parser notes of each.
+    pub(super) fn memory(&self) -> usize {
+        self.texts.len().saturating_mul(MEMORY_PER_TEXT).saturating_add(self.bytes)
     }
 
     /// The texts by number so far.

@@ -44,6 +44,7 @@ pub struct Script {
     accessors: Vec<Accessor>,
     names: Vec<Arc<str>>,
     texts: Vec<Arc<str>>,
+    memory: usize,
 }
 
 /// A lens as stored: a path is a range of the script's accessors.
@@ -63,6 +64,11 @@ impl StoredLens {
 }
 
 impl Script {
+    /// About how much memory the script takes, its text included.
+    pub fn memory(&self) -> usize {
+        self.memory
+    }
+
     /// The text that the script was parsed from.
     pub fn text(&self) -> &Arc<str> {
         &self.text
@@ -215,9 +221,28 @@ impl ScriptBuilder {
         self.nodes.len()
     }
 
+    /// About how much memory the parts take.
+    #[inline]
+    pub(crate) fn memory(&self) -> usize {
+        let of_nodes = self.nodes.len().saturating_mul(size_of::<Node>());
+        let of_lenses = self.lenses.len().saturating_mul(size_of::<StoredLens>());
+        of_nodes
+            .saturating_add(Self::memory_of_operands(self.operands.len()))
+            .saturating_add(of_lenses)
+            .saturating_add(self.accessors.len().saturating_mul(size_of::<Accessor>()))
+            .saturating_add(self.names.memory())
+            .saturating_add(self.texts.memory())
+    }
+
+    /// Memory of so many operands.
+    pub(crate) const fn memory_of_operands(count: usize) -> usize {
+        count.saturating_mul(size_of::<Operand>())
+    }
+
     /// The script, whose root is the node that was pushed last.
     pub(crate) fn finish(self, text: Arc<str>) -> Script {
         Script {
+            memory: self.memory().saturating_add(text.len()),
             text,
             nodes: self.nodes,
             operands: self.operands,

@@ -61,6 +61,11 @@ pub enum DiagnosticKind {
         /// The limit.
         limit: usize,
     },
+    /// The tree takes more memory than the limit.
+    TooMuchMemory {
+        /// The limit in bytes.
+        limit: usize,
+    },
 }
 
 /// What is wrong with a word or literal.
@@ -145,6 +150,9 @@ impl fmt::Display for DiagnosticKind {
             }
             Self::TooManyInstructions { limit } => {
                 write!(f, "the script has more than {limit} instructions")
+            }
+            Self::TooMuchMemory { limit } => {
+                write!(f, "the script's tree takes more than {limit} bytes")
             }
         }
     }

@@ -298,10 +298,21 @@ impl<'a> Parser<'a> {
         instruction: Instruction,
         span: Span,
     ) -> Result<NodeId, Failure> {
+        self.check_memory()?;
         let limit = self.limits.nodes;
         let within = self.script.node_count() < limit;
         let node = if within { self.script.push_node(instruction, span) } else { None };
         node.ok_or_else(|| self.too_much(DiagnosticKind::TooManyInstructions { limit }))
+    }
+
+    /// Whether the tree, with the arguments of a call that is being read, is within the limit.
+    pub(super) fn check_memory(&self) -> Result<(), Failure> {
+        let limit = self.limits.memory;
+        let arguments = ScriptBuilder::memory_of_operands(self.arguments.len());
+        if self.script.memory().saturating_add(arguments) > limit {
+            return Err(self.too_much(DiagnosticKind::TooMuchMemory { limit }));
+        }
+        Ok(())
     }
 
     /// A limit that the current token exceeds.

@@ -9,6 +9,12 @@ pub const MAX_NESTING: usize = 1 << 15;
 /// How many instructions a script may have.
 pub const MAX_NODES: usize = 1 << 20;
 
+/// Memory that a script's tree may take.
+pub const MAX_TREE_BYTES: usize = 1 << 30;
+
+/// Arguments of a call between two looks at the memory that the tree takes.
+pub(super) const ARGUMENTS_BETWEEN_LOOKS: usize = 64;
+
 /// How many errors of one script are collected; the parser stops at this many syntax errors.
 pub const MAX_DIAGNOSTICS: usize = 256;
 
@@ -27,10 +33,18 @@ pub struct ParseLimits {
     pub nesting: usize,
     /// Most instructions, at most [`MAX_NODES`].
     pub nodes: usize,
+    /// Most memory that the tree may take in the end, at most [`MAX_TREE_BYTES`]. While it grows it
+    /// takes up to three times as much.
+    pub memory: usize,
 }
 
 impl Default for ParseLimits {
     fn default() -> Self {
-        Self { bytes: MAX_SCRIPT_BYTES, nesting: MAX_NESTING, nodes: MAX_NODES }
+        Self {
+            bytes: MAX_SCRIPT_BYTES,
+            nesting: MAX_NESTING,
+            nodes: MAX_NODES,
+            memory: MAX_TREE_BYTES,
+        }
     }
 }

@@ -45,6 +45,7 @@ impl Script {
             bytes: limits.bytes.min(limits::MAX_SCRIPT_BYTES),
             nesting: limits.nesting.min(limits::MAX_NESTING),
             nodes: limits.nodes.min(limits::MAX_NODES),
+            memory: limits.memory.min(limits::MAX_TREE_BYTES),
         };
         if text.len() > limits.bytes {
             let kind = DiagnosticKind::ScriptTooLong { limit: limits.bytes };

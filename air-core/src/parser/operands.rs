@@ -3,7 +3,7 @@
 use super::diagnostic::DiagnosticKind;
 use super::grammar::{Failure, Head, Open, Parser};
 use super::lens::LensPart;
-use super::limits::MAX_SCRIPT_BYTES;
+use super::limits::{ARGUMENTS_BETWEEN_LOOKS, MAX_SCRIPT_BYTES};
 use super::token::{Kind, TokenSet};
 use crate::Span;
 use crate::ast::{
@@ -126,10 +126,14 @@ impl<'a> Parser<'a> {
         while self.token.kind != Kind::CloseSquare {
             let argument = self.value(VALUE.with(&[Kind::CloseSquare]))?;
             self.arguments.push(argument);
+            if self.arguments.len().is_multiple_of(ARGUMENTS_BETWEEN_LOOKS) {
+                self.check_memory()?;
+            }
         }
         self.advance();
         let arguments = self.script.push_operands(&self.arguments);
         let arguments = arguments.ok_or_else(|| self.overflow())?;
+        self.arguments.clear();
         let output = match self.token.kind {
             Kind::CloseRound => None,
             _ => Some(self.output(OUTPUT.with(&[Kind::CloseRound]))?),

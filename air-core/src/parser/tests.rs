@@ -240,6 +240,24 @@ fn instructions_are_bounded() {
 }
 
 #[test]
+fn the_memory_of_the_tree_is_bounded() {
+    let call = |count| format!(r#"(call "p" ("s" "f") [{}])"#, "1 ".repeat(count));
+    let names = |count: usize| {
+        (0..count).fold(String::from("(null)"), |all, i| format!("(seq (ap 1 x{i}) {all})"))
+    };
+    for text in [call(1000), names(1000)] {
+        let memory = Script::parse(&text).unwrap().memory();
+        assert!((8 * text.len()..40 * text.len()).contains(&memory), "{memory}: {text:.40}");
+        let within =
+            |memory| Script::parse_within(&text, ParseLimits { memory, ..ParseLimits::default() });
+        assert!(within(memory).is_ok(), "{text:.40}");
+        let error = within(memory / 2).expect_err("half of it");
+        let kind = DiagnosticKind::TooMuchMemory { limit: memory / 2 };
+        assert_eq!(error.diagnostics()[0].kind, kind);
+    }
+}
+
+#[test]
 fn bytes_are_bounded() {
     let limits = ParseLimits { bytes: 6, ..ParseLimits::default() };
     assert!(Script::parse_within("(null)", limits).is_ok());
