@@ -65,8 +65,8 @@ pub const MAX_MAIL_BYTES: usize = 8 << 20;
 
 /// Parsed scripts that are kept.
 pub const MAX_CACHED_SCRIPTS: usize = 64;
-/// Texts of the parsed scripts that are kept, together.
-pub const MAX_CACHED_SCRIPT_BYTES: usize = 1 << 20;
+/// Memory of the parsed scripts that are kept, together.
+pub const MAX_CACHED_SCRIPT_BYTES: usize = 16 << 20;
 
 /// Parameters in the query of a request.
 pub const MAX_QUERY_PARAMETERS: usize = 64;
@@ -74,21 +74,28 @@ pub const MAX_QUERY_PARAMETERS: usize = 64;
 pub const MAX_QUERY_VALUE_BYTES: usize = 4 << 10;
 
 /// One step of the interpreter may add a part of the heap: one in so many.
-pub const STEP_MEMORY_PART: usize = 4;
+pub const STEP_MEMORY_PART: usize = 8;
 /// The least that a step may add, however small the heap; as the interpreter estimates it.
 pub const MIN_STEP_MEMORY_BYTES: usize = 512 << 10;
 /// The most that a step may add, however large the heap.
 pub const MAX_STEP_MEMORY_BYTES: usize = 64 << 20;
-/// One script may take one in so many bytes of the heap; its tree takes some ten times as much.
+/// Memory of an open instruction, with the room to let the stack of them grow.
+pub const FRAME_BYTES: usize = 128;
+/// One script may take one in so many bytes of the heap.
 pub const SCRIPT_PART: usize = 128;
+/// The tree of one script may take one in so many bytes of the heap; while it grows, thrice as much.
+pub const SCRIPT_TREE_PART: usize = 16;
+/// The tree of one script may take so much on every machine.
+pub const MIN_SCRIPT_TREE_BYTES: usize = 256 << 10;
 /// A script of this size is taken on every machine, if the configuration lets it.
 pub const MIN_SCRIPT_BYTES: usize = 4 << 10;
-/// The texts of kept scripts may take one in so many bytes of the heap.
-pub const CACHE_PART: usize = 128;
+/// Kept scripts may take one in so many bytes of the heap.
+pub const CACHE_PART: usize = 32;
 /// Bodies that are being read may take one in so many bytes of the heap.
 pub const BODIES_PART: usize = 8;
-/// One result of a service may take one in so many bytes of the heap.
-pub const CALL_RESULT_PART: usize = 64;
+/// One result of a service may take one in so many bytes of the heap: `[[],[],…` takes 21 times its
+/// text when it is read, and half as much again while it grows, which the reserve has to hold.
+pub const CALL_RESULT_PART: usize = 256;
 /// A result of this size is taken on every machine.
 pub const MIN_CALL_RESULT_BYTES: usize = 16 << 10;
 /// Percent of the heap that must be free, or particles are refused, and running ones end.
@@ -96,7 +103,7 @@ pub const HEAP_RESERVE_PERCENT: u64 = 15;
 /// Bytes that must be free in the same sense, up to a third of the heap.
 pub const MIN_HEAP_RESERVE_BYTES: u64 = 3 << 20;
 /// Results of the largest size that one free piece of memory must have room for.
-pub const PROBE_RESULTS: usize = 4;
+pub const PROBE_RESULTS: usize = 16;
 /// States that the trace of one particle may have.
 pub const MAX_TRACE_STATES: usize = 1 << 18;
 

@@ -2,18 +2,21 @@
 
 use crate::config::ParticleConfig;
 use crate::limits::{
-    BODIES_PART, CACHE_PART, CALL_RESULT_PART, HEAP_RESERVE_PERCENT, MAX_CACHED_SCRIPT_BYTES,
-    MAX_CALL_RESULT_BYTES, MAX_STEP_MEMORY_BYTES, MIN_CALL_RESULT_BYTES, MIN_HEAP_RESERVE_BYTES,
-    MIN_SCRIPT_BYTES, MIN_STEP_MEMORY_BYTES, SCRIPT_PART, STEP_MEMORY_PART,
+    BODIES_PART, CACHE_PART, CALL_RESULT_PART, FRAME_BYTES, HEAP_RESERVE_PERCENT,
+    MAX_CACHED_SCRIPT_BYTES, MAX_CALL_RESULT_BYTES, MAX_STEP_MEMORY_BYTES, MIN_CALL_RESULT_BYTES,
+    MIN_HEAP_RESERVE_BYTES, MIN_SCRIPT_BYTES, MIN_SCRIPT_TREE_BYTES, MIN_STEP_MEMORY_BYTES,
+    SCRIPT_PART, SCRIPT_TREE_PART, STEP_MEMORY_PART,
 };
 use crate::machine::HeapUse;
 
 /// Bounds in bytes that follow from the size of the heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// One script: its tree takes some ten times as much.
+    /// The text of one script.
     pub script: usize,
-    /// The texts of all scripts that are kept.
+    /// The tree of one script.
+    pub script_tree: usize,
+    /// All scripts that are kept.
     pub cached_scripts: usize,
     /// Bodies of requests that are being read, together.
     pub bodies: usize,
@@ -21,6 +24,8 @@ pub struct Allowance {
     pub call_result: usize,
     /// What one step of the interpreter may add.
     pub step_memory: usize,
+    /// Instructions that may be open at once.
+    pub frames: usize,
 }
 
 impl Allowance {
@@ -32,14 +37,17 @@ impl Allowance {
             Ok(total) => total,
         };
         let configured = usize::try_from(config.max_script_bytes).unwrap_or(usize::MAX);
+        let step_memory =
+            (total / STEP_MEMORY_PART).clamp(MIN_STEP_MEMORY_BYTES, MAX_STEP_MEMORY_BYTES);
         Self {
             script: configured.min((total / SCRIPT_PART).max(MIN_SCRIPT_BYTES)),
+            script_tree: (total / SCRIPT_TREE_PART).max(MIN_SCRIPT_TREE_BYTES),
             cached_scripts: MAX_CACHED_SCRIPT_BYTES.min(total / CACHE_PART),
             bodies: total / BODIES_PART,
             call_result: (total / CALL_RESULT_PART)
                 .clamp(MIN_CALL_RESULT_BYTES, MAX_CALL_RESULT_BYTES),
-            step_memory: (total / STEP_MEMORY_PART)
-                .clamp(MIN_STEP_MEMORY_BYTES, MAX_STEP_MEMORY_BYTES),
+            step_memory,
+            frames: step_memory / FRAME_BYTES,
         }
     }
 }
@@ -64,10 +72,12 @@ mod tests {
     fn a_large_machine_has_the_bounds_of_the_build() {
         let expected = Allowance {
             script: 256 << 10,
+            script_tree: 256 << 20,
             cached_scripts: MAX_CACHED_SCRIPT_BYTES,
             bodies: 512 << 20,
             call_result: MAX_CALL_RESULT_BYTES,
             step_memory: MAX_STEP_MEMORY_BYTES,
+            frames: MAX_STEP_MEMORY_BYTES / FRAME_BYTES,
         };
         assert_eq!(of(4 << 30), expected);
         assert_eq!(of(0).step_memory, MAX_STEP_MEMORY_BYTES);
@@ -76,8 +86,9 @@ mod tests {
     #[test]
     fn a_small_machine_has_parts_of_its_heap() {
         let small = of(14 << 20);
-        assert!(small.script < 128 << 10 && small.call_result < 256 << 10, "{small:?}");
-        assert!(small.bodies < 2 << 20 && small.step_memory < 4 << 20, "{small:?}");
+        assert!(small.script < 128 << 10 && small.call_result < 64 << 10, "{small:?}");
+        assert!(small.bodies < 2 << 20 && small.step_memory < 2 << 20, "{small:?}");
+        assert!(small.script_tree < 1 << 20 && small.frames < 16 << 10, "{small:?}");
         let tiny = of(1000);
         assert_eq!((tiny.script, tiny.call_result), (MIN_SCRIPT_BYTES, MIN_CALL_RESULT_BYTES));
     }

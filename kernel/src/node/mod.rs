@@ -31,6 +31,7 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 
+use air_core::parser::ParseLimits;
 use air_core::{Parameters, Script, Value};
 use log::debug;
 
@@ -170,7 +171,9 @@ impl Node {
             Problem::overloaded()
         })?;
 
-        let script = self.scripts.borrow_mut().get_or_parse(text, Script::parse);
+        let limits = ParseLimits { memory: self.allowance.script_tree, ..ParseLimits::default() };
+        let parse = |text: &str| Script::parse_within(text, limits);
+        let script = self.scripts.borrow_mut().get_or_parse(text, parse);
         let script = script.map_err(|error| {
             self.metrics.particle(Outcome::Invalid);
             Problem::parse(&error)
@@ -236,6 +239,7 @@ impl Node {
         parameters.air_size_limit = self.config.particles.max_script_bytes.into();
         parameters.call_result_size_limit = self.allowance.call_result as u64;
         parameters.limits.memory = self.allowance.step_memory;
+        parameters.limits.max_frames = self.allowance.frames;
         parameters.limits.max_trace_len = MAX_TRACE_STATES;
         parameters
     }

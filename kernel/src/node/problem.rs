@@ -13,6 +13,7 @@ use super::json::ObjectWriter;
 use super::{QueryError, diagnostic};
 use crate::metrics::Outcome;
 use crate::particle::{Budget, Fault, Report};
+use crate::service::write_json_excerpt;
 
 /// Code of a script that does not parse, the interpreter's own.
 const PARSE_ERROR: i64 = 1;
@@ -118,7 +119,7 @@ impl Problem {
         let field = |name| error.as_object().and_then(|object| object.get(name));
         let text = |name| field(name).and_then(Value::as_str).map(ToString::to_string);
         let code = field("error_code").and_then(Value::as_number).and_then(|code| code.as_i64());
-        let message = text("message").unwrap_or_else(|| error.to_json());
+        let message = text("message").unwrap_or_else(|| write_json_excerpt(error));
         let mut problem = Self::new(422, code.unwrap_or(0), message, Outcome::Failed);
         problem.details.instruction = text("instruction");
         problem.details.peer_id = text("peer_id");

@@ -26,7 +26,7 @@ struct Entry {
 }
 
 impl ScriptCache {
-    /// An empty cache that keeps texts of `max_bytes` together.
+    /// An empty cache whose scripts take `max_bytes` of memory together.
     #[must_use]
     pub const fn new(max_bytes: usize) -> Self {
         Self { max_bytes, entries: BTreeMap::new(), bytes: 0, uses: 0, hits: 0, misses: 0 }
@@ -51,9 +51,10 @@ impl ScriptCache {
         }
         self.misses = self.misses.saturating_add(1);
         let script = Arc::new(parse(text)?);
-        if text.len() <= self.max_bytes {
-            self.make_room(text.len());
-            self.bytes = self.bytes.saturating_add(text.len());
+        let memory = script.memory();
+        if memory <= self.max_bytes {
+            self.make_room(memory);
+            self.bytes = self.bytes.saturating_add(memory);
             let entry = Entry { script: script.clone(), last_use: self.uses };
             self.entries.insert(hash, entry);
         }
@@ -67,7 +68,7 @@ impl ScriptCache {
             let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.last_use);
             let Some(hash) = oldest.map(|(hash, _)| *hash) else { return };
             if let Some(entry) = self.entries.remove(&hash) {
-                self.bytes = self.bytes.saturating_sub(entry.script.text().len());
+                self.bytes = self.bytes.saturating_sub(entry.script.memory());
             }
         }
     }
@@ -147,17 +148,21 @@ mod tests {
     }
 
     #[test]
-    fn the_texts_together_stay_under_their_bound() {
-        let mut cache = ScriptCache::new(MAX_CACHED_SCRIPT_BYTES);
-        let third = MAX_CACHED_SCRIPT_BYTES / 3;
+    fn the_scripts_together_stay_under_their_bound() {
+        const MAX_BYTES: usize = 300_000;
+        let mut cache = ScriptCache::new(MAX_BYTES);
+        let third = MAX_BYTES / 3;
         for number in 0..5 {
             let text = format!("{}{}", script(number), " ".repeat(third));
             get(&mut cache, &text).unwrap();
-            assert!(cache.bytes <= MAX_CACHED_SCRIPT_BYTES);
+            assert!(cache.bytes <= MAX_BYTES);
         }
         assert_eq!(cache.len(), 2);
-        let huge = format!("(null){}", " ".repeat(MAX_CACHED_SCRIPT_BYTES));
+        let huge = format!("(null){}", " ".repeat(MAX_BYTES));
         get(&mut cache, &huge).unwrap();
         assert_eq!(cache.len(), 2, "too large to be kept");
+        let many = format!("(call \"p\" (\"s\" \"f\") [{}])", "1 ".repeat(MAX_BYTES / 10));
+        get(&mut cache, &many).unwrap();
+        assert_eq!(cache.len(), 2, "its tree is too large to be kept");
     }
 }

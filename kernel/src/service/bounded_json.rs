@@ -107,7 +107,7 @@ impl fmt::Write for Length {
 }
 
 /// The compact JSON of `value`, cut off where an error message had better end.
-pub(super) fn write_json_excerpt(value: &Value) -> String {
+pub(crate) fn write_json_excerpt(value: &Value) -> String {
     let mut text = String::new();
     if write(value, MAX_EXCERPT_BYTES, &mut text).is_err() {
         text = excerpt(&text);

@@ -36,6 +36,7 @@ mod op;
 mod peer;
 
 pub use author::{Answer, Author};
+pub(crate) use bounded_json::write_json_excerpt;
 pub use bounded_json::{Unwritable, weigh, write_json};
 pub use failure::Failure;
 

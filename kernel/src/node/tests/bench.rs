@@ -15,7 +15,7 @@ use netstack::pipe;
 
 use crate::config::{Config, IdentityConfig, Seed};
 use crate::executor::{Executor, Slot, drive};
-use crate::machine::{Instant, MainLoop, Simulated};
+use crate::machine::{HeapUse, Instant, MainLoop, Simulated};
 use crate::node::{Node, Web};
 
 /// The peer id that belongs to the seed of the bench.
@@ -82,7 +82,18 @@ impl Bench {
             ..Config::default()
         };
         change(&mut config);
+        Self::on(Simulated::new(7), config)
+    }
+
+    /// On a machine with a heap of 14 MiB, as one of 16 MiB has it.
+    pub fn small() -> Self {
         let machine = Simulated::new(7);
+        machine.set_heap(HeapUse { total: 14 << 20, ..HeapUse::default() });
+        let seed = Some(Seed::new([1; 32]));
+        Self::on(machine, Config { identity: IdentityConfig { seed }, ..Config::default() })
+    }
+
+    fn on(machine: Simulated, config: Config) -> Self {
         let executor = Executor::new(Rc::new(machine.clone()));
         let node = Node::new(Rc::new(machine.clone()), executor.clone(), config);
         Self { machine, executor, node }

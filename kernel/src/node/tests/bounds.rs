@@ -255,3 +255,50 @@ fn bodies_that_are_read_at_once_are_bounded_together() {
     bench.run();
     assert_eq!(bench.air("(null)").status, 204, "there is room again");
 }
+
+#[test]
+fn open_instructions_are_bounded_by_the_machine() {
+    let bench = Bench::small();
+    let nested =
+        |depth: usize| format!("{}{RESPOND}{}", "(xor ".repeat(depth), " (null))".repeat(depth));
+    let frames = bench.node.allowance().frames;
+    let reply = bench.air(&format!(
+        "(seq (call %init_peer_id% (\"op\" \"array\") [{}] list) (fold list i {}))",
+        "1 ".repeat(500),
+        nested(500).replace(RESPOND, "(next i)"),
+    ));
+    assert!(frames < 500 * 500);
+    assert_eq!((reply.status, reply.error("code")), (422, 40000_i64.into()));
+    assert_eq!(bench.air(&nested(500)).status, 200);
+}
+
+#[test]
+fn the_tree_of_a_script_is_bounded_by_the_machine() {
+    let bench = Bench::small();
+    let script = |count: usize| {
+        let texts: String = (0..count).map(|number| format!("\"{number}\" ")).collect();
+        format!("(call \"p\" (\"s\" \"f\") [{texts}])")
+    };
+    let reply = bench.air(&script(12_000));
+    assert_eq!(reply.status, 400);
+    let message = reply.error("message");
+    assert!(message.as_str().unwrap().contains("tree takes more than"), "{message}");
+    assert_eq!(bench.air(&script(1_000)).status, 504, "it parses: only the peer is not there");
+}
+
+#[test]
+fn an_error_that_a_script_reports_is_told_in_short() {
+    let mut script = String::from("(seq (ap \"0123456789\" $s0) (canon %init_peer_id% $s0 #c0))");
+    for level in 1..12 {
+        let before = level - 1;
+        script = format!(
+            "(seq {script} (seq (seq (ap #c{before} $s{level}) (ap #c{before} $s{level}))
+              (canon %init_peer_id% $s{level} #c{level})))"
+        );
+    }
+    let reply = Bench::new().air(&format!(
+        "(seq {script} (call %init_peer_id% (\"errorHandlingSrv\" \"error\") [#c11]))"
+    ));
+    assert_eq!(reply.status, 422);
+    assert!(reply.body.len() < 4 * crate::limits::MAX_EXCERPT_BYTES, "{}", reply.body.len());
+}
