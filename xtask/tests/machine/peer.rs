@@ -26,6 +26,7 @@ pub const GUEST_V6: IpAddress = IpAddress::v6(0xfd77, 0, 0, 0, 0, 0, 0, 2);
 /// The configuration of a guest at the other end.
 pub const GUEST_TOML: &str = "[network]\naddresses = [\"10.77.0.2/24\", \"fd77::2/64\"]\n";
 
+const HARDWARE_ADDRESS: [u8; 6] = [2, 0, 0, 0, 0x77, 1];
 const FRAME_LIMIT: usize = 65_536;
 const WAIT: Duration = Duration::from_millis(2);
 const SEND_LIMIT: Duration = Duration::from_millis(200);
@@ -58,7 +59,7 @@ impl Peer {
         let guest = folder.path().join("guest");
         let mut cable =
             Cable { socket, guest, arrived: VecDeque::new(), pulled: false, seen: Vec::new() };
-        let mut config = Config::new(EthernetAddress([2, 0, 0, 0, 0x77, 1]).into());
+        let mut config = Config::new(EthernetAddress(HARDWARE_ADDRESS).into());
         config.random_seed = 7;
         let mut interface = Interface::new(config, &mut cable, NetInstant::ZERO);
         interface.update_ip_addrs(|addresses| {
@@ -233,8 +234,10 @@ impl Cable {
             match self.socket.recv(&mut frame) {
                 Ok(_) if self.pulled => {}
                 Ok(length) => {
-                    self.seen.push(frame[..length].to_vec());
-                    self.arrived.push_back(frame[..length].to_vec());
+                    let mut frame = frame[..length].to_vec();
+                    self.seen.push(frame.clone());
+                    take_as_own(&mut frame);
+                    self.arrived.push_back(frame);
                     // More than one burst would starve the sockets.
                     if self.arrived.len() >= 64 {
                         return;
@@ -254,6 +257,16 @@ impl Cable {
         if !self.pulled {
             let _ = self.socket.send_to(frame, &self.guest);
         }
+    }
+}
+
+/// Garbage on the cable may have taught the guest another hardware address for this peer, as it would
+/// teach any host; the peer is alone at its end and takes what is for anyone.
+fn take_as_own(frame: &mut [u8]) {
+    if let Some(destination) = frame.first_chunk_mut::<6>()
+        && destination[0] & 1 == 0
+    {
+        *destination = HARDWARE_ADDRESS;
     }
 }
 

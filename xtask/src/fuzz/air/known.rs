@@ -1,6 +1,6 @@
 //! Differences that have a known cause: defects of the reference that we do not share.
 //!
-//! Each is listed in `air-core/README.md` with what we do in its place. A difference counts as known
+//! Each is listed in `air-core/DIFFERENCES.md` with what we do in its place. A difference counts as known
 //! only where both its form and the script fit the cause.
 
 use super::scenario::Difference;
@@ -21,13 +21,13 @@ pub fn cause(script: &Tree, difference: &Difference, reference_code: i64) -> Opt
         if takes_state_before_operand(&text) {
             return Some("state taken before its operand failed");
         }
-        if text.contains("(par ") && text.contains("(call ") {
-            return Some("left window of par not moved");
-        }
     }
-    let lost = reference_code == UNPROCESSED_RESULTS
-        || (reference_code == ours && difference.fields.contains(&Field::Data));
-    (lost && appends_to_what_it_folds(script)).then_some("iterations of a recursive fold lost")
+    let other_data = reference_code == ours && difference.fields.contains(&Field::Data);
+    if (reference_code == UNPROCESSED_RESULTS || other_data) && appends_to_what_it_folds(script) {
+        return Some("iterations of a recursive fold lost");
+    }
+    let misplaced = other_data || reference_code == TRACE_ERROR;
+    (misplaced && fails_to_take_in_left_of_par(script)).then_some("left window of par not moved")
 }
 
 /// Whether a stream map's key or a canon's peer is a variable: the reference takes the trace's state
@@ -40,6 +40,34 @@ fn takes_state_before_operand(text: &str) -> bool {
         })
     };
     variable_after("(ap (") || variable_after("(canon ")
+}
+
+/// Whether the left side of a par has a call with an argument that can fail: it is recorded while the
+/// argument is missing, and leaves its state untaken once the argument fails.
+fn fails_to_take_in_left_of_par(tree: &Tree) -> bool {
+    let can_fail = |left: &Tree| {
+        let text = left.to_string();
+        text.split("(call ").skip(1).any(|call| {
+            let call = call.split(']').next().unwrap_or_default();
+            call.contains(".$") || call.contains(".length")
+        })
+    };
+    match tree {
+        Tree::Leaf(_) => false,
+        Tree::Pair("par", left, right) => {
+            can_fail(left)
+                || fails_to_take_in_left_of_par(left)
+                || fails_to_take_in_left_of_par(right)
+        }
+        Tree::Pair(_, left, right) => {
+            fails_to_take_in_left_of_par(left) || fails_to_take_in_left_of_par(right)
+        }
+        Tree::Block(_, body) => fails_to_take_in_left_of_par(body),
+        Tree::Fold(_, body, last) => {
+            fails_to_take_in_left_of_par(body)
+                || last.as_deref().is_some_and(fails_to_take_in_left_of_par)
+        }
+    }
 }
 
 /// Whether the body of a fold over a stream or stream map appends to it.
@@ -71,6 +99,14 @@ mod tests {
         assert!(takes_state_before_operand("(canon x $s #$c)"));
         assert!(!takes_state_before_operand("(seq (ap (\"k\" x) %m) (canon %init_peer_id% %m x))"));
         assert!(!takes_state_before_operand("(ap (-1 x) %m)"));
+    }
+
+    #[test]
+    fn a_call_that_can_fail_counts_only_on_the_left_of_a_par() {
+        let call = || Tree::Leaf("(call \"p\" (\"s\" \"f\") [1 x.$.a] )".into());
+        let par = |left, right| Tree::pair("seq", Tree::null(), Tree::pair("par", left, right));
+        assert!(fails_to_take_in_left_of_par(&par(call(), Tree::null())));
+        assert!(!fails_to_take_in_left_of_par(&par(Tree::null(), call())));
     }
 
     #[test]
