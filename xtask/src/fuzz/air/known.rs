@@ -15,18 +15,16 @@ const UNPROCESSED_RESULTS: i64 = 30000;
 /// The name of the cause, if the difference has a known one.
 #[must_use]
 pub fn cause(script: &Tree, difference: &Difference, reference_code: i64) -> Option<&'static str> {
-    let text = script.to_string();
     let ours = difference.ours.ret_code;
-    if reference_code == TRACE_ERROR && ours != TRACE_ERROR {
-        if takes_state_before_operand(&text) {
-            return Some("state taken before its operand failed");
-        }
+    let lost = reference_code == UNPROCESSED_RESULTS
+        || (reference_code == ours && difference.fields.contains(&Field::Data));
+    let misplaced = lost || (reference_code == TRACE_ERROR && ours != TRACE_ERROR);
+    if misplaced && takes_state_before_operand(&script.to_string()) {
+        return Some("state taken before its operand failed");
     }
-    let other_data = reference_code == ours && difference.fields.contains(&Field::Data);
-    if (reference_code == UNPROCESSED_RESULTS || other_data) && appends_to_what_it_folds(script) {
+    if lost && appends_to_what_it_folds(script) {
         return Some("iterations of a recursive fold lost");
     }
-    let misplaced = other_data || reference_code == TRACE_ERROR;
     (misplaced && fails_to_take_in_left_of_par(script)).then_some("left window of par not moved")
 }
 
