@@ -128,7 +128,11 @@ fn deep_scripts(kind: Kind) -> Result<()> {
 }
 
 fn large_script(kind: Kind) -> Result<()> {
-    let node = Node::boot(kind)?;
+    // A machine with less memory takes smaller scripts only.
+    let node = Node::boot_with(kind, |guest| {
+        guest.memory_mib = 64;
+        Ok(())
+    })?;
     // The default bound, see the README's table of the configuration.
     let limit = 256 << 10;
     let call = r#"(call %init_peer_id% ("callbackSrv" "response") [1])"#;
