@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures that the README promises, measured.
 
+mod air;
 pub mod boot;
 pub mod floor;
 
@@ -11,6 +12,8 @@ use clap::Subcommand;
 pub enum What {
     /// From entry to the first answer: instructions, phases, image size, smallest memory
     Boot(boot::Options),
+    /// Our interpreter and the reference: times, instructions, memory
+    Air(air::Options),
 }
 
 /// Measures and prints a table.
@@ -20,5 +23,6 @@ pub enum What {
 pub fn run(what: &What) -> Result<()> {
     match what {
         What::Boot(options) => boot::run(options),
+        What::Air(options) => air::run(options),
     }
 }
