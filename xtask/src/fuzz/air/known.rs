@@ -1,4 +1,4 @@
-//! Differences that have a known cause: defects of the reference that we do not share.
+//! Differences that have a known cause: defects of the reference that we do not share, and our bounds.
 //!
 //! Each is listed in `air-core/DIFFERENCES.md` with what we do in its place. A difference counts as known
 //! only where both its form and the script fit the cause.
@@ -7,6 +7,8 @@ use super::scenario::Difference;
 use super::tree::Tree;
 use crate::air::Field;
 
+/// Codes of our own bounds on frames, trace, memory and depth, which the reference does not have.
+const OWN_BOUNDS: std::ops::RangeInclusive<i64> = 40000..=40003;
 /// The code of an inconsistent trace.
 const TRACE_ERROR: i64 = 20000;
 /// The code of call results that nothing took.
@@ -16,6 +18,9 @@ const UNPROCESSED_RESULTS: i64 = 30000;
 #[must_use]
 pub fn cause(script: &Tree, difference: &Difference, reference_code: i64) -> Option<&'static str> {
     let ours = difference.ours.ret_code;
+    if OWN_BOUNDS.contains(&ours) {
+        return Some("a bound of ours");
+    }
     let lost = reference_code == UNPROCESSED_RESULTS
         || (reference_code == ours && difference.fields.contains(&Field::Data));
     let misplaced = lost || (reference_code == TRACE_ERROR && ours != TRACE_ERROR);
