@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::external;
+use crate::fuzz::guided;
 use crate::qemu::{PROGRAM, accelerator, install};
 
 /// The compiler that the workspace needs (its `rust-version`).
@@ -37,6 +38,10 @@ pub fn run() -> ExitCode {
     match accelerator::kvm_state() {
         Ok(()) => println!("ok       KVM: --accel auto takes it"),
         Err(reason) => println!("note     no KVM ({reason}): guests run emulated, which works"),
+    }
+    match guided::compiler().as_deref().and_then(first_line) {
+        Some(found) => println!("ok       a C++ compiler (fuzzing): {found}"),
+        None => println!("note     no C++ compiler: {}", guided::REMEDY),
     }
     if !external::exists("setpriv") {
         println!(

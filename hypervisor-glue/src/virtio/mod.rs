@@ -6,7 +6,7 @@
 mod discovery;
 mod hal;
 mod init;
-mod mmio;
+pub mod mmio;
 pub mod net;
 mod pci;
 pub mod rng;

@@ -1,11 +1,12 @@
 //! `cargo xtask fuzz`: long searches for differences and crashes.
 
 pub mod air;
+pub mod guided;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Searches at random for differences from the reference
+/// Searches for inputs that break something
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(subcommand)]
@@ -15,14 +16,17 @@ pub struct Options {
 #[derive(Debug, Subcommand)]
 enum Target {
     Air(air::Options),
+    #[command(flatten)]
+    Guided(guided::Target),
 }
 
 /// Performs the chosen search.
 ///
 /// # Errors
-/// When a difference was found, or the search could not go on.
+/// When a difference or a failing input was found, or the search could not go on.
 pub fn run(options: &Options) -> Result<()> {
     match &options.target {
         Target::Air(options) => air::run(options),
+        Target::Guided(target) => guided::run(target),
     }
 }

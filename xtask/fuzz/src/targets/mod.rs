@@ -1,0 +1,46 @@
+//! What is fuzzed: for each target a function over bytes that panics when something is wrong.
+//!
+//! The fuzzer and the test that replays the corpus both include this folder. The functions are
+//! deterministic, and hold no state from one input to the next.
+
+mod acpi;
+mod boot_info;
+mod call_results;
+mod config;
+mod data;
+mod frames;
+mod http;
+#[path = "../../../../air-core/tests/support/parsing.rs"]
+mod parsing;
+mod reader;
+mod reflection;
+mod script;
+mod step;
+#[path = "../../../../netstack/tests/support/mod.rs"]
+mod support;
+
+use reader::Reader;
+
+/// One thing to fuzz.
+pub struct Target {
+    /// Its name on the command line, and that of its corpus's folder.
+    pub name: &'static str,
+    /// Tries one input.
+    pub run: fn(&[u8]),
+    /// Bytes of memory that one input may take: many times of what an honest input of the length that
+    /// the fuzzer makes needs, and far less than what a length in the input could ask for.
+    pub memory_bytes: usize,
+}
+
+/// Everything that is fuzzed.
+pub const TARGETS: [Target; 9] = [
+    Target { name: "acpi", run: acpi::run, memory_bytes: 4 << 20 },
+    Target { name: "boot-info", run: boot_info::run, memory_bytes: 1 << 20 },
+    Target { name: "call-results", run: call_results::run, memory_bytes: 1 << 20 },
+    Target { name: "config", run: config::run, memory_bytes: 1 << 20 },
+    Target { name: "data", run: data::run, memory_bytes: 4 << 20 },
+    Target { name: "frames", run: frames::run, memory_bytes: 16 << 20 },
+    Target { name: "http", run: http::run, memory_bytes: 8 << 20 },
+    Target { name: "script", run: script::run, memory_bytes: 8 << 20 },
+    Target { name: "step", run: step::run, memory_bytes: 64 << 20 },
+];

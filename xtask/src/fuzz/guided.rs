@@ -1,0 +1,144 @@
+//! `fuzz TARGET`: coverage-guided search by libFuzzer, on a stable toolchain.
+//!
+//! The targets are in `xtask/fuzz`, a workspace of its own. What `cargo fuzz` asks a nightly compiler for,
+//! sanitizers, is left out; coverage is LLVM's own pass, which every compiler has.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+
+use crate::{external, workspace};
+
+/// Coverage counters, the table that says where they are, and the operands of comparisons.
+const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
+    -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
+/// Named so that the flags do not reach build scripts.
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+const TARGET_VARIABLE: &str = "AEROLITH_FUZZ_TARGET";
+/// An input that takes longer counts as a hang, in seconds.
+const TIMEOUT: u32 = 10;
+/// Memory of the whole fuzzer, in MiB; the bound of one input is the target's.
+const MEMORY_MIB: u32 = 2048;
+
+/// What a C++ compiler is needed for, and how to get one.
+pub const REMEDY: &str = "sudo apt-get install g++ (only `cargo xtask fuzz TARGET` needs it)";
+
+/// How long, and from what.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// How long to search
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
+    /// Longest input, in bytes
+    #[arg(long, default_value_t = 4096)]
+    max_bytes: u32,
+    /// Seed of the search; without one, each search is another
+    #[arg(long)]
+    seed: Option<u32>,
+    /// Tries this input alone, such as one that a search left behind
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+}
+
+/// What to search, guided by coverage.
+#[derive(Debug, Subcommand)]
+pub enum Target {
+    /// ACPI tables
+    Acpi(Options),
+    /// PVH start info, Linux boot parameters, memory map, command line
+    BootInfo(Options),
+    /// Call results and call requests
+    CallResults(Options),
+    /// The configuration's bytes
+    Config(Options),
+    /// Interpreter data: envelope, archive, verification
+    Data(Options),
+    /// Ethernet frames
+    Frames(Options),
+    /// HTTP requests
+    Http(Options),
+    /// AIR scripts: parser and printer
+    Script(Options),
+    /// The interpreter: scripts, data and results
+    Step(Options),
+}
+
+impl Target {
+    /// Its name in the fuzzer, and the options given.
+    fn parts(&self) -> (&'static str, &Options) {
+        match self {
+            Self::Acpi(options) => ("acpi", options),
+            Self::BootInfo(options) => ("boot-info", options),
+            Self::CallResults(options) => ("call-results", options),
+            Self::Config(options) => ("config", options),
+            Self::Data(options) => ("data", options),
+            Self::Frames(options) => ("frames", options),
+            Self::Http(options) => ("http", options),
+            Self::Script(options) => ("script", options),
+            Self::Step(options) => ("step", options),
+        }
+    }
+}
+
+/// The C++ compiler that builds libFuzzer.
+#[must_use]
+pub fn compiler() -> Option<String> {
+    let name = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+    external::output(&name, &["--version"])
+}
+
+pub(super) fn run(target: &Target) -> Result<()> {
+    let (name, options) = target.parts();
+    let fuzzer = build()?;
+    let home = workspace::target().join("fuzz").join(name);
+    let (found, crashes) = (home.join("corpus"), home.join("crashes"));
+    for folder in [&found, &crashes] {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    let mut command = Command::new(fuzzer);
+    command
+        .env(TARGET_VARIABLE, name)
+        .arg(format!("-timeout={TIMEOUT}"))
+        .arg(format!("-rss_limit_mb={MEMORY_MIB}"))
+        .arg(format!("-artifact_prefix={}/", crashes.display()));
+    if let Some(file) = &options.replay {
+        command.arg(file);
+        return external::run(&mut command);
+    }
+    command
+        .arg(format!("-max_total_time={}", options.seconds))
+        .arg(format!("-max_len={}", options.max_bytes))
+        .arg("-print_final_stats=1")
+        .args(options.seed.map(|seed| format!("-seed={seed}")))
+        .arg(&found)
+        .arg(workspace::root().join("xtask/fuzz/corpus").join(name));
+    external::run(&mut command).with_context(|| {
+        format!(
+            "an input fails; it is in {0}\nto try it again: cargo xtask fuzz {name} --replay {0}FILE\n\
+             once it is fixed, the file belongs in xtask/fuzz/corpus/{name}",
+            format_args!("{}/", crashes.display())
+        )
+    })
+}
+
+/// Builds the fuzzer; where it is.
+fn build() -> Result<PathBuf> {
+    if compiler().is_none() {
+        bail!("libFuzzer needs a C++ compiler: {REMEDY}");
+    }
+    let folder = workspace::target().join("fuzz/build");
+    let mut cargo = Command::new("cargo");
+    cargo
+        .current_dir(workspace::root().join("xtask/fuzz"))
+        .env("RUSTFLAGS", FLAGS)
+        .env("CARGO_TARGET_DIR", &folder)
+        .args(["build", "--release", "--locked", "--target", TRIPLE]);
+    external::run(&mut cargo)?;
+    Ok(folder.join(TRIPLE).join("release/fuzz"))
+}
