@@ -40,6 +40,9 @@ pub const LIGHT_CALL_BYTES: usize = 512;
 /// Calls of one step that run without a yield.
 pub const MAX_CALLS_IN_A_ROW: usize = 64;
 
+/// Bytes of results that a particle takes without a yield from calls that waited.
+pub const MAX_RESULT_BYTES_IN_A_ROW: usize = 16 << 10;
+
 /// Fuel that the interpreter gets at a time.
 pub const FUEL_PER_SLICE: u64 = 100;
 /// Time that the interpreter takes without a yield; a slice of fuel may make it a little more.
@@ -102,8 +105,8 @@ pub const MIN_CALL_RESULT_BYTES: usize = 16 << 10;
 pub const HEAP_RESERVE_PERCENT: u64 = 15;
 /// Bytes that must be free in the same sense, up to a third of the heap.
 pub const MIN_HEAP_RESERVE_BYTES: u64 = 3 << 20;
-/// Results of the largest size that one free piece of memory must have room for.
-pub const PROBE_RESULTS: usize = 16;
+/// Use of the heap, one in so many bytes, from which on the free memory may be in small pieces.
+pub const HEAP_IN_USE_PART: u64 = 8;
 /// States that the trace of one particle may have.
 pub const MAX_TRACE_STATES: usize = 1 << 18;
 

@@ -38,7 +38,7 @@ use log::debug;
 use crate::config::Config;
 use crate::executor::{Executor, Slot};
 use crate::identity::Identity;
-use crate::limits::{MAX_TRACE_STATES, PROBE_RESULTS};
+use crate::limits::{HEAP_IN_USE_PART, MAX_TRACE_STATES};
 use crate::machine::Machine;
 use crate::metrics::{Metrics, Outcome, Snapshot};
 use crate::particle::{Actor, Environment, Lifetime, Particle, Report, new_particle_id};
@@ -246,16 +246,15 @@ impl Node {
 
     /// Whether so little of the heap is free that nothing new should be begun.
     ///
-    /// Free memory may be in pieces too small to be of use, so a heap that is half full has to show
-    /// that it still has one piece that the largest result fits several times.
+    /// Free memory may be in pieces too small to be of use, so a heap that is in use has to show
+    /// that it still has one piece as large as the vectors that a step may grow.
     #[must_use]
     pub fn memory_is_short(&self) -> bool {
         let heap = self.machine.heap();
         if is_short(heap) {
             return true;
         }
-        heap.used > heap.total / 2
-            && !has_piece_of(self.allowance.call_result.saturating_mul(PROBE_RESULTS))
+        heap.used > heap.total / HEAP_IN_USE_PART && !has_piece_of(self.allowance.step_memory)
     }
 
     /// What fits this machine.

@@ -17,8 +17,9 @@ use super::report::{Budget, End, Fault, Report};
 use crate::executor::{Executor, yield_now};
 use crate::limits::{
     FUEL_PER_SLICE, LIGHT_CALL_BYTES, MAX_CALLS_IN_A_ROW, MAX_CALLS_WAITING, MAX_FUEL_PER_PARTICLE,
-    MAX_INTERPRETER_MICROS_PER_PARTICLE, MAX_MICROS_IN_A_ROW, MAX_RESULT_BYTES_PER_PARTICLE,
-    MAX_SLICES_IN_A_ROW, MAX_STEPS_PER_PARTICLE, MAX_UNREACHABLE_NAMED,
+    MAX_INTERPRETER_MICROS_PER_PARTICLE, MAX_MICROS_IN_A_ROW, MAX_RESULT_BYTES_IN_A_ROW,
+    MAX_RESULT_BYTES_PER_PARTICLE, MAX_SLICES_IN_A_ROW, MAX_STEPS_PER_PARTICLE,
+    MAX_UNREACHABLE_NAMED,
 };
 use crate::service::{Caller, Services, Started, weigh};
 
@@ -138,10 +139,11 @@ impl<E: Environment> Actor<E> {
             if let Err(budget) = self.start_calls(outcome.requests).await {
                 return End::Exhausted(budget);
             }
-            match poll_fn(|context| self.poll_news(context)).await {
+            match self.news().await {
                 News::Some => {}
                 News::Never => return End::Done,
                 News::TooMuch => return End::Exhausted(Budget::Results),
+                News::NoMemory => return End::Exhausted(Budget::Memory),
             }
         }
     }
@@ -258,21 +260,37 @@ impl<E: Environment> Actor<E> {
         }
     }
 
-    /// Ready when there is a reason for another step, or when there never will be one. Takes all
-    /// results that are there.
-    fn poll_news(&mut self, context: &mut Context<'_>) -> Poll<News> {
+    /// Waits for a reason for another step, or until there never will be one, and takes all results
+    /// that are there; others have a turn in between, because making many results takes long.
+    async fn news(&mut self) -> News {
+        loop {
+            match poll_fn(|context| self.poll_news(context)).await {
+                Some(news) => return news,
+                None => yield_now().await,
+            }
+        }
+    }
+
+    /// News, or nothing if results were taken and more may be there.
+    fn poll_news(&mut self, context: &mut Context<'_>) -> Poll<Option<News>> {
+        let mut bytes: usize = 0;
         while let Poll::Ready(Some((id, result))) =
             core::pin::Pin::new(&mut self.waiting).poll_next(context)
         {
+            bytes = bytes.saturating_add(result.result.len());
             if self.collect(id, result).is_err() {
-                return Poll::Ready(News::TooMuch);
+                return Poll::Ready(Some(News::TooMuch));
+            }
+            if bytes >= MAX_RESULT_BYTES_IN_A_ROW {
+                let short = self.environment.memory_is_short();
+                return Poll::Ready(short.then_some(News::NoMemory));
             }
         }
         if !self.results.is_empty() || self.inbox.poll_mail(context).is_ready() {
-            return Poll::Ready(News::Some);
+            return Poll::Ready(Some(News::Some));
         }
         match self.lifetime {
-            Lifetime::UntilIdle if self.waiting.is_empty() => Poll::Ready(News::Never),
+            Lifetime::UntilIdle if self.waiting.is_empty() => Poll::Ready(Some(News::Never)),
             _ => Poll::Pending,
         }
     }
@@ -282,6 +300,7 @@ enum News {
     Some,
     Never,
     TooMuch,
+    NoMemory,
 }
 
 impl<E> fmt::Debug for Actor<E> {

@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use air_core::Value;
+use futures_util::future::FutureExt;
 
 use super::bench::{Bench, post, taken};
 use crate::executor::Slot;
-use crate::limits::{MAX_CALLS_WAITING, MAX_UNREACHABLE_NAMED};
+use crate::limits::{MAX_CALLS_WAITING, MAX_RESULT_BYTES_IN_A_ROW, MAX_UNREACHABLE_NAMED};
 use crate::machine::HeapUse;
 
 const RESPOND: &str = "(call %init_peer_id% (\"callbackSrv\" \"response\") [\"ok\"])";
@@ -301,4 +302,38 @@ fn an_error_that_a_script_reports_is_told_in_short() {
     ));
     assert_eq!(reply.status, 422);
     assert!(reply.body.len() < 4 * crate::limits::MAX_EXCERPT_BYTES, "{}", reply.body.len());
+}
+
+#[test]
+fn many_results_that_come_at_once_are_taken_in_turns() {
+    const CALLS: f64 = 800.0;
+    const ITEMS: usize = 800;
+    let bench = Bench::new();
+    let ones = "1 ".repeat(ITEMS);
+    let list = format!("(call %init_peer_id% (\"op\" \"array\") [{ones}] list)");
+    let call = "(call %init_peer_id% (\"peer\" \"timeout\") [10 list] $r)";
+    let reply = bench.post("/air", &format!("(seq {list} (fold list i (par {call} (next i))))"));
+    let (node, executor, most) = (bench.node.clone(), bench.executor.clone(), Slot::new());
+    let observed = most.clone();
+    bench.executor.spawn(async move {
+        executor.sleep(Duration::from_millis(10)).await;
+        let made = || {
+            let series = "aerolith_service_calls_total{service=\"peer\",result=\"ok\"}";
+            let samples = crate::metrics::check_exposition(&node.metrics_page());
+            samples.iter().find(|(name, _)| name == series).map_or(0.0, |(_, value)| *value)
+        };
+        let (mut before, mut most) = (0.0, 0.0_f64);
+        while before < CALLS {
+            let now = made();
+            most = most.max(now - before);
+            before = now;
+            crate::executor::yield_now().await;
+        }
+        observed.put(most);
+    });
+    bench.run();
+    assert_eq!(taken(&reply).status, 204);
+    let most = most.take().now_or_never().expect("all calls were made");
+    // A result has two bytes for each item.
+    assert!(most <= (MAX_RESULT_BYTES_IN_A_ROW / ITEMS + 2) as f64, "{most} in a row");
 }
