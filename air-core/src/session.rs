@@ -40,7 +40,7 @@ pub struct Session {
     script: Arc<Script>,
     slots: Arc<StreamSlots>,
     parameters: Arc<Parameters>,
-    key_pair: Result<KeyPair, KeyPairError>,
+    key_pair: Result<Arc<KeyPair>, KeyPairError>,
     data: ParticleData,
     /// What this peer answers for, if its signature of it is not in the data yet.
     unsigned: Option<SignedCids>,
@@ -82,7 +82,7 @@ impl Session {
         Self {
             slots: Arc::new(StreamSlots::new(&script)),
             script,
-            key_pair: KeyPair::from_parameters(parameters.key_format, &parameters.secret_key),
+            key_pair: parameters.key_pair(),
             parameters: Arc::new(parameters),
             data: ParticleData::default(),
             unsigned: None,

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use air_core::data::decode_call_results;
+use air_core::data::{KeyPair, decode_call_results};
 use air_core::step::{CallResult, Outcome, invoke};
 use air_core::{Parameters, Progress, Script, Session, StepOutcome};
 use measure::{Input, Task, perform};
@@ -32,7 +32,7 @@ fn main() {
 
 fn parameters(input: &Input) -> Parameters {
     let p = &input.parameters;
-    let secret_key = p.secret_key.as_slice().try_into().expect("32 bytes of key");
+    let secret_key: [u8; 32] = p.secret_key.as_slice().try_into().expect("32 bytes of key");
     let mut parameters = Parameters::new(
         p.init_peer_id.as_str().into(),
         p.current_peer_id.as_str().into(),
@@ -41,6 +41,8 @@ fn parameters(input: &Input) -> Parameters {
     );
     (parameters.timestamp, parameters.ttl) = (p.timestamp, p.ttl);
     parameters.hard_limit_enabled = false;
+    // As a node does: its key does not change from step to step.
+    parameters.key_pair = Some(Arc::new(KeyPair::from_secret(&secret_key)));
     parameters
 }
 

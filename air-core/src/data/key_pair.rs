@@ -40,6 +40,11 @@ impl KeyPair {
         }
     }
 
+    /// Whether this is the key pair of a run's parameters.
+    pub(crate) fn is_of_parameters(&self, format: u8, secret: &[u8]) -> bool {
+        format == FORMAT_ED25519 && secret == self.signing.as_bytes()
+    }
+
     /// The id of the peer that has this key pair.
     #[must_use]
     pub fn peer_id(&self) -> String {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::ast::{Script, Span};
 use crate::data::{
-    KeyPair, ParticleData, PreparationError, SignatureStore, decode_call_results, encode,
+    ParticleData, PreparationError, SignatureStore, decode_call_results, encode,
     encode_call_requests, prepare,
 };
 use crate::exec::machine::{Input, Machine};
@@ -95,7 +95,8 @@ fn step(
         .map_err(|error| refuse(CALL_RESULTS_ERROR, error.to_string()))?;
     let results = CallResults::from(results);
     check_result_sizes(&results, parameters, &mut flags)?;
-    let key_pair = KeyPair::from_parameters(parameters.key_format, &parameters.secret_key)
+    let key_pair = parameters
+        .key_pair()
         .map_err(|error| refuse_preparation(&PreparationError::KeyPair(error), flags))?;
 
     let script = Arc::new(script);

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::ast::Span;
-use crate::data::Tetraplet;
+use crate::data::{KeyPair, KeyPairError, Tetraplet};
 use crate::exec::limits::ExecutionLimits;
 use crate::value::Value;
 
@@ -41,6 +41,9 @@ pub struct Parameters {
     pub key_format: u8,
     /// The ed25519 seed, 32 bytes.
     pub secret_key: Arc<[u8]>,
+    /// The key pair of the secret key, for a host that takes many steps: to derive it takes as long as
+    /// to sign. One that is not of the secret key has no effect.
+    pub key_pair: Option<Arc<KeyPair>>,
     /// The particle's id, the salt of signatures.
     pub particle_id: Arc<str>,
     /// Bytes that a script should not exceed.
@@ -80,6 +83,7 @@ impl Parameters {
             ttl: 0,
             key_format: 0,
             secret_key: Arc::new(secret_key),
+            key_pair: None,
             particle_id,
             air_size_limit: DEFAULT_AIR_SIZE_LIMIT,
             particle_size_limit: DEFAULT_PARTICLE_SIZE_LIMIT,
@@ -87,6 +91,16 @@ impl Parameters {
             hard_limit_enabled: true,
             signatures: Signatures::Checked,
             limits: ExecutionLimits::default(),
+        }
+    }
+
+    /// The key pair that the host derived, or one derived now.
+    pub(crate) fn key_pair(&self) -> Result<Arc<KeyPair>, KeyPairError> {
+        match &self.key_pair {
+            Some(known) if known.is_of_parameters(self.key_format, &self.secret_key) => {
+                Ok(known.clone())
+            }
+            _ => KeyPair::from_parameters(self.key_format, &self.secret_key).map(Arc::new),
         }
     }
 }

@@ -122,6 +122,7 @@ fn parameters(p: &Value) -> Result<Parameters> {
         ttl: u32::try_from(number("ttl", 0)?).context("ttl is over 32 bits")?,
         key_format: u8::try_from(number("key_format", 0)?).context("key_format is over 8 bits")?,
         secret_key: bytes(p, "secret_key_bytes")?.into(),
+        key_pair: None,
         particle_id: name("particle_id")?,
         air_size_limit: number("air_size_limit", DEFAULT_AIR_SIZE_LIMIT)?,
         particle_size_limit: number("particle_size_limit", DEFAULT_PARTICLE_SIZE_LIMIT)?,

@@ -123,6 +123,18 @@ fn the_first_check_that_fails_is_the_outcome() {
 }
 
 #[test]
+fn a_derived_key_pair_changes_nothing_but_time() {
+    let derived = |secret: u8| Some(Arc::new(KeyPair::from_secret(&[secret; 32])));
+    let expected = invoke("(null)", &[], &[], &signed(2, "one"), NO_RESULTS);
+    for key_pair in [derived(2), derived(3)] {
+        let parameters = Parameters { key_pair, ..signed(2, "one") };
+        assert_eq!(invoke("(null)", &[], &[], &parameters, NO_RESULTS), expected);
+        let bad_key = Parameters { key_format: 1, ..parameters };
+        assert_eq!(invoke("(null)", &[], &[], &bad_key, NO_RESULTS).ret_code, 7);
+    }
+}
+
+#[test]
 fn unchecked_steps_hold_only_the_own_signature() {
     let parameters = Parameters { signatures: Signatures::Unchecked, ..signed(2, "one") };
     let script = Arc::new(Script::parse(&script()).unwrap());
