@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 
-use ed25519_dalek::SigningKey;
+use air_core::data::KeyPair;
 
 use crate::config::Seed;
 use crate::machine::Machine;
@@ -17,6 +17,7 @@ const PEER_ID_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 #[derive(Clone)]
 pub struct Identity {
     seed: Seed,
+    key_pair: Arc<KeyPair>,
     public_key: [u8; 32],
     peer_id: Arc<str>,
 }
@@ -25,8 +26,14 @@ impl Identity {
     /// The identity that belongs to `seed`.
     #[must_use]
     pub fn from_seed(seed: &Seed) -> Self {
-        let public_key = SigningKey::from_bytes(seed.expose()).verifying_key().to_bytes();
-        Self { seed: seed.clone(), public_key, peer_id: peer_id_text(&public_key).into() }
+        let key_pair = Arc::new(KeyPair::from_secret(seed.expose()));
+        let mut public_key = [0; 32];
+        // What stands before the key is the byte of its format.
+        for (to, from) in public_key.iter_mut().zip(key_pair.public_key().iter().skip(1)) {
+            *to = *from;
+        }
+        let peer_id = peer_id_text(&public_key).into();
+        Self { seed: seed.clone(), key_pair, public_key, peer_id }
     }
 
     /// A new identity from the randomness of `machine`; it is lost at power-off.
@@ -41,6 +48,12 @@ impl Identity {
     #[must_use]
     pub fn seed(&self) -> &Seed {
         &self.seed
+    }
+
+    /// The key pair, which takes as long to derive from the seed as a signature.
+    #[must_use]
+    pub fn key_pair(&self) -> &Arc<KeyPair> {
+        &self.key_pair
     }
 
     /// The ed25519 public key.

@@ -234,6 +234,7 @@ impl Node {
             particle.id.clone(),
             *self.identity.seed().expose(),
         );
+        parameters.key_pair = Some(self.identity.key_pair().clone());
         parameters.timestamp = particle.timestamp_ms;
         parameters.ttl = particle.ttl_ms;
         parameters.air_size_limit = self.config.particles.max_script_bytes.into();
