@@ -7,6 +7,7 @@ mod boot;
 mod cable;
 mod elf;
 mod examples;
+mod exhaustion;
 mod faults;
 mod harness;
 mod hostile;
@@ -30,6 +31,7 @@ fn main() {
     serve::add(&mut trials);
     examples::add(&mut trials);
     hostile::add(&mut trials);
+    exhaustion::add(&mut trials);
     faults::add(&mut trials);
     linux_entry::add(&mut trials);
     cable::add(&mut trials);
