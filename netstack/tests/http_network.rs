@@ -162,6 +162,28 @@ fn connections_beyond_the_bound_are_told_to_come_back() {
 }
 
 #[test]
+fn idle_connections_make_room_for_a_client_with_a_request() {
+    let (mut network, server, client) = two_stacks(6, Faults::NONE);
+    let handler = Slow::new(&network, 0);
+    let limits = Limits::default();
+    let listener = TcpListener::bind(&server, PORT, 16).expect("free port");
+    let clock = network.clock.clone();
+    let talk = async {
+        let mut idle = futures_util::future::join_all((0..4).map(|_| connect(&client))).await;
+        clock.sleep(Duration::from_secs(2)).await;
+        for number in 0..4 {
+            let mut stream = connect(&client).await;
+            stream.write_all(b"GET /in HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("open");
+            assert_eq!(read_answer(&mut stream).await.1, b"/in");
+            let longest = &mut idle[number];
+            assert_eq!(longest.read(&mut [0]).await, Ok(0), "it had to leave");
+            stream.close().await.expect("delivered");
+        }
+    };
+    network.run_with(vec![serving(&listener, 4, &limits, &handler)], talk);
+}
+
+#[test]
 fn bad_requests_get_their_answer_over_tcp_too_and_the_server_goes_on() {
     let faults = Faults { loss: 20, ..Faults::NONE };
     let (mut network, server, client) = two_stacks(4, faults);

@@ -4,6 +4,7 @@ use super::body::Body;
 use super::head::{self, Parsed};
 use super::incoming::{Incoming, NoHead, Starved};
 use super::response::How;
+use super::waiting::{Dismissed, WaitingRoom};
 use super::{Failure, Handler, Limits, Refusal, Response, Version};
 use crate::Stream;
 use crate::time::{Timer, after};
@@ -18,6 +19,8 @@ pub enum End {
     Closed,
     /// The peer sent nothing for [`Limits::idle_timeout`].
     Idle,
+    /// It had waited longest for a request when another connection needed the room.
+    Dismissed,
     /// A request was refused with this status.
     Refused(u16),
     /// It broke while a request or an answer was under way.
@@ -40,14 +43,26 @@ pub async fn serve<S: Stream, T: Timer, H: Handler>(
     timer: &T,
     handler: &H,
 ) -> Summary {
+    serve_in(stream, limits, timer, handler, &WaitingRoom::default()).await
+}
+
+/// Serves one of several connections, which make room for each other.
+pub(super) async fn serve_in<S: Stream, T: Timer, H: Handler>(
+    stream: S,
+    limits: &Limits,
+    timer: &T,
+    handler: &H,
+    room: &WaitingRoom,
+) -> Summary {
     let mut incoming = Incoming::new(stream, timer);
     let mut requests = 0;
     let end = loop {
-        match incoming.wait(limits.idle_timeout).await {
-            Ok(()) => {}
-            Err(Starved::End) => break End::Closed,
-            Err(Starved::Late) => break End::Idle,
-            Err(Starved::Broken) => break End::Broken,
+        match room.wait(timer.now(), incoming.wait(limits.idle_timeout)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Starved::End)) => break End::Closed,
+            Ok(Err(Starved::Late)) => break End::Idle,
+            Ok(Err(Starved::Broken)) => break End::Broken,
+            Err(Dismissed) => break End::Dismissed,
         }
         let parsed = match incoming.head(limits).await {
             Ok(length) => {
@@ -171,6 +186,10 @@ pub(super) async fn finish<S: Stream, T: Timer>(
     end: End,
 ) {
     if end == End::Broken || incoming.stream.shutdown().await.is_err() {
+        return;
+    }
+    if end == End::Dismissed {
+        // No answer is under way, and the room is needed now.
         return;
     }
     let deadline = after(incoming.timer.now(), limits.linger);

@@ -36,6 +36,7 @@ mod response;
 mod server;
 mod settings;
 mod status;
+mod waiting;
 
 use core::future::Future;
 

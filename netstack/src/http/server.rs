@@ -6,10 +6,11 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 
-use super::connection::finish;
+use super::connection::{finish, serve_in};
 use super::incoming::Incoming;
 use super::response::How;
-use super::{End, Handler, Limits, Response, Version, serve};
+use super::waiting::WaitingRoom;
+use super::{End, Handler, Limits, Response, Version};
 use crate::time::Timer;
 use crate::{Stream, TcpListener};
 
@@ -18,7 +19,8 @@ const REFUSALS_AT_ONCE: usize = 8;
 /// Seconds after which a client that was turned away may try again.
 const RETRY_AFTER_SECONDS: &str = "1";
 
-/// Serves all connections of `listener`, `connections` at a time: those beyond get status 503, or wait
+/// Serves all connections of `listener`, `connections` at a time. One beyond takes the room of the one
+/// that has waited longest for a request, if that has waited a while; else it gets status 503, or waits
 /// in the backlog when there are many of them. Never ends; drop it to stop.
 pub async fn serve_listener<T: Timer, H: Handler>(
     listener: &TcpListener,
@@ -27,6 +29,7 @@ pub async fn serve_listener<T: Timer, H: Handler>(
     timer: &T,
     handler: &H,
 ) -> core::convert::Infallible {
+    let room = WaitingRoom::default();
     let mut serving = FuturesUnordered::new();
     let mut refusing = FuturesUnordered::new();
     loop {
@@ -50,8 +53,8 @@ pub async fn serve_listener<T: Timer, H: Handler>(
                 Either::Right(_) => continue,
             }
         };
-        if serving.len() < connections {
-            serving.push(serve(accepted, limits, timer, handler));
+        if serving.len() < connections || room.dismiss_longest(timer.now()) {
+            serving.push(serve_in(accepted, limits, timer, handler, &room));
         } else {
             refusing.push(turn_away(accepted, limits, timer, handler));
         }

@@ -73,7 +73,7 @@ fn fails_to_take_in_left_of_par(tree: &Tree) -> bool {
     }
 }
 
-/// Whether the body of a fold over a stream or stream map appends to it.
+/// Whether the body or the last instruction of a fold over a stream or stream map appends to it.
 fn appends_to_what_it_folds(tree: &Tree) -> bool {
     match tree {
         Tree::Leaf(_) => false,
