@@ -171,11 +171,10 @@ fn idle_connections_make_room_for_a_client_with_a_request() {
     let talk = async {
         let mut idle = futures_util::future::join_all((0..4).map(|_| connect(&client))).await;
         clock.sleep(Duration::from_secs(2)).await;
-        for number in 0..4 {
+        for longest in &mut idle {
             let mut stream = connect(&client).await;
             stream.write_all(b"GET /in HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("open");
             assert_eq!(read_answer(&mut stream).await.1, b"/in");
-            let longest = &mut idle[number];
             assert_eq!(longest.read(&mut [0]).await, Ok(0), "it had to leave");
             stream.close().await.expect("delivered");
         }

@@ -75,7 +75,7 @@ fn respond(value: &str) -> String {
 }
 
 fn in_sequence(parts: &[String]) -> String {
-    let (last, before) = parts.split_last().expect("there are parts");
+    let Some((last, before)) = parts.split_last() else { return "(null)".into() };
     before.iter().rev().fold(last.clone(), |rest, part| format!("(seq {part} {rest})"))
 }
 
