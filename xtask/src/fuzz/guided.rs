@@ -138,7 +138,7 @@ fn build() -> Result<PathBuf> {
         .current_dir(workspace::root().join("xtask/fuzz"))
         .env("RUSTFLAGS", FLAGS)
         .env("CARGO_TARGET_DIR", &folder)
-        .args(["build", "--release", "--locked", "--target", TRIPLE]);
+        .args(["build", "--release", "--target", TRIPLE]);
     external::run(&mut cargo)?;
     Ok(folder.join(TRIPLE).join("release/fuzz"))
 }
