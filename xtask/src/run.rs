@@ -22,6 +22,9 @@ use crate::workspace;
 const USUAL_PORT: u16 = 8080;
 /// How often QEMU is started again when another program took the port in between.
 const PORT_ATTEMPTS: u32 = 5;
+/// MiB of memory below which the image cannot be loaded: it begins at 1 MiB. QEMU says nothing
+/// then, and takes 0 for its own default.
+const LEAST_MEMORY: i64 = 2;
 const PORT_TAKEN: &str = "Could not set up host forwarding rule";
 
 /// Boots the unikernel in QEMU and shows how to talk to it; Ctrl-C ends it
@@ -34,14 +37,16 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t)]
     accel: Wanted,
     /// Guest memory in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    #[arg(long, value_name = "MIB", default_value_t = 64,
+          value_parser = clap::value_parser!(u32).range(LEAST_MEMORY..))]
     memory: u32,
     /// Port on 127.0.0.1 for the guest's HTTP [default: 8080, or a free one if it is taken];
     /// 0: a free one
     #[arg(long)]
     port: Option<u16>,
     /// Processor cores
-    #[arg(long, value_name = "CORES", default_value_t = 1)]
+    #[arg(long, value_name = "CORES", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..))]
     smp: u32,
     /// Stop before the first instruction and wait for a debugger on this port of 127.0.0.1
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "1234")]
@@ -198,7 +203,12 @@ impl Console {
                     self.line(&line)?;
                 }
                 eprintln!("QEMU ended with code {code}: {}", boot_log::meaning(code));
-                let good = matches!(code, 0 | 33);
+                let served = self.record.is_some();
+                if code == 0 && !served {
+                    // A triple fault looks the same: QEMU is told not to reboot.
+                    eprintln!("it never was ready to serve; has it enough memory (--memory)?");
+                }
+                let good = code == 33 || (code == 0 && served);
                 return Ok(Some(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
             }
             vm.pause(cursor);
@@ -230,5 +240,35 @@ impl Console {
              curl --data-binary @examples/hello.air '{url}air?name=world'\n    \
              cargo xtask send examples/hello.air --data name=world\n\nCtrl-C ends it.\n"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn read(words: &[&str]) -> Result<Options, clap::Error> {
+        Line::try_parse_from(std::iter::once(&"run").chain(words)).map(|line| line.options)
+    }
+
+    #[test]
+    fn memory_that_cannot_hold_the_image_is_refused() {
+        for mib in ["0", "1", "-1", "many"] {
+            assert!(read(&["--memory", mib]).is_err(), "{mib}");
+        }
+        assert_eq!(read(&["--memory", "2"]).unwrap().memory, 2);
+    }
+
+    #[test]
+    fn no_core_at_all_is_refused() {
+        assert!(read(&["--smp", "0"]).is_err());
+        assert_eq!(read(&["--smp", "1"]).unwrap().smp, 1);
     }
 }
