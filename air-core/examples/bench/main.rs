@@ -71,7 +71,10 @@ fn live_step(task: &Task, input: &Input, parameters: &Parameters) {
         || {
             let (script, parameters) = (script.clone(), parameters.clone());
             let session = Session::restore(script, parameters, &input.previous);
-            (session.expect("stored data"), results.clone())
+            let mut session = session.expect("stored data");
+            // A kept session has met its data in steps before.
+            whole_step(&mut session, Vec::new());
+            (session, results.clone())
         },
         |(mut session, results)| {
             let outcome = measured_live_step(&mut session, results);
@@ -89,6 +92,10 @@ fn measured_step(input: &Input, parameters: &Parameters) -> Outcome {
 /// The name by which instruments find what is measured.
 #[inline(never)]
 fn measured_live_step(session: &mut Session, results: Vec<(u32, CallResult)>) -> StepOutcome {
+    whole_step(session, results)
+}
+
+fn whole_step(session: &mut Session, results: Vec<(u32, CallResult)>) -> StepOutcome {
     session.begin(&[], results);
     loop {
         if let Progress::Done(outcome) = session.run(u64::MAX) {
