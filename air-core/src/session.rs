@@ -13,6 +13,7 @@ use crate::data::{
     CidStores, KeyPair, KeyPairError, ParticleData, PreparationError, SignatureStore, SignedCids,
     StoresMark, encode, read_current, verify,
 };
+use crate::exec::argument_hashes::ArgumentHashes;
 use crate::exec::machine::{Input, Machine};
 use crate::exec::results::CallResults;
 use crate::exec::settle::{Settled, settle};
@@ -44,6 +45,7 @@ pub struct Session {
     data: ParticleData,
     /// What this peer answers for, if its signature of it is not in the data yet.
     unsigned: Option<SignedCids>,
+    argument_hashes: ArgumentHashes,
     step: Step,
 }
 
@@ -86,6 +88,7 @@ impl Session {
             parameters: Arc::new(parameters),
             data: ParticleData::default(),
             unsigned: None,
+            argument_hashes: ArgumentHashes::kept(),
             step: Step::None,
         }
     }
@@ -172,6 +175,7 @@ impl Session {
             stores,
             last_call_request_id: self.data.last_call_request_id,
             results,
+            argument_hashes: mem::take(&mut self.argument_hashes),
         });
         Ok(Running { machine, flags, rollback, signatures })
     }
@@ -197,7 +201,8 @@ impl Session {
     }
 
     fn settle(&mut self, running: Running) -> StepOutcome {
-        let Running { machine, flags, rollback, signatures } = running;
+        let Running { mut machine, flags, rollback, signatures } = running;
+        self.argument_hashes = machine.take_argument_hashes();
         let (outcome, stores, settled) = settle(machine.finish(), &self.script);
         match settled {
             Settled::New { trace, last_call_request_id, produced } => {
@@ -219,7 +224,8 @@ impl Session {
 
     /// Gives up a step that is not over.
     fn give_up(&mut self) {
-        if let Step::Running(running) = mem::replace(&mut self.step, Step::None) {
+        if let Step::Running(mut running) = mem::replace(&mut self.step, Step::None) {
+            self.argument_hashes = running.machine.take_argument_hashes();
             let (trace, stores) = running.machine.abandon();
             self.data.trace = trace;
             self.data.stores = running.rollback.apply(stores);

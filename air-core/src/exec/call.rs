@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::ast::{Call, NodeId, Output};
-use crate::data::{CallState, Cid, Sender, State, Tetraplet};
+use crate::data::{CallState, Sender, State, Tetraplet};
 use crate::step::CallRequest;
 use crate::value::Value;
 
@@ -15,16 +15,10 @@ use super::machine::Machine;
 use super::merge::MergedCall;
 use super::scopes::Lookup;
 
-/// The argument values of a call, if all are there, and their hash once it is needed.
+/// The argument values of a call.
 #[derive(Debug)]
 pub(super) struct Arguments {
     pub(super) values: Vec<Value>,
-}
-
-impl Arguments {
-    pub(super) fn hash(&self) -> Cid {
-        Cid::of_arguments(&self.values)
-    }
 }
 
 impl Machine {

@@ -87,8 +87,14 @@ impl Machine {
     ) -> Cid {
         let value_cid = self.stores.add_value(value);
         let tetraplet_cid = self.stores.add_tetraplet(triplet);
-        let argument_hash = arguments.hash();
-        self.stores.add_service_result(ServiceResult { value_cid, argument_hash, tetraplet_cid })
+        let argument_hash = Cid::of_arguments(&arguments.values);
+        let cid = self.stores.add_service_result(ServiceResult {
+            value_cid,
+            argument_hash: argument_hash.clone(),
+            tetraplet_cid,
+        });
+        self.argument_hashes.remember(&cid, &arguments.values, &argument_hash);
+        cid
     }
 
     /// Sets the output's variable and leaves the state.
@@ -169,7 +175,7 @@ impl Machine {
         let result = result.ok_or_else(|| not_found("service result aggregate", cid))?;
         let value = self.stored_value(&result.value_cid)?;
         let tetraplet = self.stored_tetraplet(&result.tetraplet_cid)?;
-        let hash = arguments.hash();
+        let hash = self.argument_hashes.of(cid, &arguments.values);
         if hash != result.argument_hash {
             let (expected, got) = (format!("{hash}"), format!("{}", result.argument_hash));
             return Err(Failure::argument_hash_mismatch(&expected, &got));

@@ -28,6 +28,12 @@ pub const MIN_SHOWN_BYTES: usize = 16 << 10;
 /// may add: it is held more than once while it is made.
 pub const STORED_TEXT_PART: usize = 4;
 
+/// Calls whose arguments a session remembers with their hashes.
+pub const REMEMBERED_CALLS: usize = 1024;
+
+/// Memory that all arguments that a session remembers take at most, in bytes.
+pub const REMEMBERED_ARGUMENT_BYTES: usize = 256 << 10;
+
 /// Code of the error: more than [`ExecutionLimits::max_frames`] open instructions.
 pub const FRAMES_EXCEEDED: i64 = 40000;
 /// Code of the error: the result trace would be longer than [`ExecutionLimits::max_trace_len`].

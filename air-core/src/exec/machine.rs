@@ -13,6 +13,7 @@ use crate::data::{Cid, CidStores, SignedCids, State, Tetraplet};
 use crate::step::{CallRequest, Parameters};
 use crate::value::Value;
 
+use super::argument_hashes::ArgumentHashes;
 use super::error_state::{Culprit, ErrorState, Thrown};
 use super::failure::{Failure, Shown, Unresolved};
 use super::frame::{Begun, Flow, Frame};
@@ -43,6 +44,7 @@ pub(crate) struct Input {
     pub(crate) stores: CidStores,
     pub(crate) last_call_request_id: u32,
     pub(crate) results: CallResults,
+    pub(crate) argument_hashes: ArgumentHashes,
 }
 
 /// An execution.
@@ -60,6 +62,7 @@ pub(crate) struct Machine {
     /// Whether the part just executed is finished (air-language §5.2).
     pub(super) complete: bool,
     pub(super) results: CallResults,
+    pub(super) argument_hashes: ArgumentHashes,
     pub(super) requests: Vec<CallRequest>,
     pub(super) last_call_request_id: u32,
     /// The highest number that data claim for a request of this peer, once it has been asked for.
@@ -123,6 +126,7 @@ impl Machine {
             errors: ErrorState::default(),
             complete: true,
             results: input.results,
+            argument_hashes: input.argument_hashes,
             requests: Vec::new(),
             last_call_request_id: input.last_call_request_id,
             claimed_request_id: None,
@@ -362,6 +366,11 @@ impl Machine {
         if let Some(slot) = self.iterators.get_mut(name.index()) {
             *slot = iteration.map(Box::new);
         }
+    }
+
+    /// Takes out what the next step of the session can use.
+    pub(crate) fn take_argument_hashes(&mut self) -> ArgumentHashes {
+        core::mem::take(&mut self.argument_hashes)
     }
 
     /// What the execution came to, once [`run`](Self::run) says that it is over.

@@ -8,6 +8,7 @@
 //! count is bounded ([`limits`]).
 
 mod ap;
+pub(crate) mod argument_hashes;
 mod branches;
 mod call;
 mod call_failure;

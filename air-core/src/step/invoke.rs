@@ -11,6 +11,7 @@ use crate::data::{
     ParticleData, PreparationError, SignatureStore, decode_call_results, encode,
     encode_call_requests, prepare,
 };
+use crate::exec::argument_hashes::ArgumentHashes;
 use crate::exec::machine::{Input, Machine};
 use crate::exec::results::CallResults;
 use crate::exec::settle::{Settled, settle};
@@ -109,6 +110,7 @@ fn step(
         stores: prepared.stores,
         last_call_request_id: prepared.last_call_request_id,
         results,
+        argument_hashes: ArgumentHashes::default(),
     });
     while !machine.run(u64::MAX) {}
     let (outcome, stores, settled) = settle(machine.finish(), &script);
