@@ -4,7 +4,7 @@ use crate::ast::{MapKey, Name, NodeId, Operand, Output, Variable};
 use crate::data::{GENERATION_STUB, Generations, State};
 use crate::value::Value;
 
-use super::canon_values::{Key, pair};
+use super::canon_values::Key;
 use super::datum::Datum;
 use super::failure::Failure;
 use super::frame::{Begun, Flow};
@@ -46,7 +46,7 @@ impl Machine {
         if Key::of(&key).is_none() {
             return Err(Failure::unsupported_map_key(self.script.name(map.name)));
         }
-        let value = pair(key, datum.value.clone())?;
+        let value = self.pairs.pair(key, datum.value.clone())?;
         self.append(node, map, Datum { value, ..datum })?;
         Ok(Flow::Done)
     }

@@ -65,9 +65,17 @@ fn integer(number: Number) -> Option<i128> {
     number.as_u64().map(i128::from).or_else(|| number.as_i64().map(i128::from))
 }
 
-/// The object that a stream map holds for one pair.
-pub(crate) fn pair(key: Value, value: Value) -> Result<Value, TooDeep> {
-    Value::object(alloc::vec![(KEY.into(), key), (VALUE.into(), value)])
+/// Makes the objects that stream maps hold, which share the names of their members.
+#[derive(Debug, Default)]
+pub(crate) struct Pairs(Option<[Arc<str>; 2]>);
+
+impl Pairs {
+    /// The object for one pair.
+    pub(crate) fn pair(&mut self, key: Value, value: Value) -> Result<Value, TooDeep> {
+        let [key_name, value_name] =
+            self.0.get_or_insert_with(|| [KEY.into(), VALUE.into()]).clone();
+        Value::object(alloc::vec![(key_name, key), (value_name, value)])
+    }
 }
 
 /// The key and value of a pair object.

@@ -1,6 +1,8 @@
 //! A value with where it comes from.
 
+use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt::Write;
 
 use crate::data::{Provenance, Tetraplet};
 use crate::value::Value;
@@ -28,9 +30,19 @@ impl Datum {
 
 /// The tetraplet with `text` appended to its lens.
 pub(crate) fn with_lens(tetraplet: &Tetraplet, text: &str) -> Arc<Tetraplet> {
-    let mut lens = alloc::string::String::with_capacity(tetraplet.lens.len() + text.len());
+    let mut lens = String::with_capacity(tetraplet.lens.len() + text.len());
     lens.push_str(&tetraplet.lens);
     lens.push_str(text);
+    Arc::new(Tetraplet { lens: lens.into(), ..tetraplet.clone() })
+}
+
+/// The tetraplet of an item of an array with that tetraplet.
+pub(crate) fn with_index(tetraplet: &Tetraplet, index: usize) -> Arc<Tetraplet> {
+    /// Room for any index of memory and what stands around it.
+    const INDEX_LEN: usize = 24;
+    let mut lens = String::with_capacity(tetraplet.lens.len() + INDEX_LEN);
+    // Writing to a string cannot fail.
+    let _ = write!(lens, "{}.$.[{index}]", tetraplet.lens);
     Arc::new(Tetraplet { lens: lens.into(), ..tetraplet.clone() })
 }
 

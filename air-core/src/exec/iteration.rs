@@ -1,6 +1,5 @@
 //! A running fold: its elements and the one that the iterator shows (air-language §6.7, §6.9).
 
-use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
@@ -9,7 +8,7 @@ use crate::ast::NodeId;
 use crate::data::{Provenance, Tetraplet};
 use crate::value::{Array, Value};
 
-use super::datum::{Datum, with_lens};
+use super::datum::{Datum, with_index};
 use super::merge::FoldId;
 
 /// What a fold iterates, a snapshot.
@@ -99,9 +98,7 @@ impl Iteration {
         match &self.elements {
             Elements::Array { items, tetraplet, provenance } => {
                 let value = items.get(self.index)?.clone();
-                let shown = self
-                    .shown
-                    .get_or_init(|| with_lens(tetraplet, &format!(".$.[{}]", self.index)));
+                let shown = self.shown.get_or_init(|| with_index(tetraplet, self.index));
                 Some(Datum::new(value, shown.clone(), provenance.clone()))
             }
             Elements::Data(data) => data.get(self.index).cloned(),

@@ -14,6 +14,7 @@ use crate::step::{CallRequest, Parameters};
 use crate::value::Value;
 
 use super::argument_hashes::ArgumentHashes;
+use super::canon_values::Pairs;
 use super::error_state::{Culprit, ErrorState, Thrown};
 use super::failure::{Failure, Shown, Unresolved};
 use super::frame::{Begun, Flow, Frame};
@@ -58,6 +59,7 @@ pub(crate) struct Machine {
     pub(super) scopes: Scopes,
     iterators: Vec<Option<Box<Iteration>>>,
     pub(super) streams: Streams,
+    pub(super) pairs: Pairs,
     pub(super) errors: ErrorState,
     /// Whether the part just executed is finished (air-language §5.2).
     pub(super) complete: bool,
@@ -123,6 +125,7 @@ impl Machine {
             scopes: Scopes::new(names),
             iterators,
             streams: Streams::new(input.slots),
+            pairs: Pairs::default(),
             errors: ErrorState::default(),
             complete: true,
             results: input.results,
