@@ -72,6 +72,7 @@ fn without_places(tree: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace;
 
     #[test]
     fn layout_keeps_tree_and_comments() {
@@ -82,6 +83,20 @@ mod tests {
         let expected = "(seq ; why\n  (ap 1 x)\n  (call \"a,b\" (\"s\" \"f\") [x.$.a 1.0]))\n";
         assert_eq!(lay_out(text).unwrap(), expected);
         assert_eq!(lay_out(expected).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_examples_are_laid_out() {
+        let mut examples = 0;
+        for entry in fs::read_dir(workspace::root().join("examples")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "air") {
+                let text = fs::read_to_string(&path).unwrap();
+                assert_eq!(lay_out(&text).unwrap(), text, "{}", path.display());
+                examples += 1;
+            }
+        }
+        assert!(examples >= 10, "{examples}");
     }
 
     #[test]

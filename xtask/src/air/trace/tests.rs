@@ -1,3 +1,5 @@
+//! Data as `air trace` shows it.
+
 use std::collections::BTreeMap;
 
 use air_core::data::KeyPair;
