@@ -4,13 +4,14 @@ use alloc::rc::Rc;
 
 use hypervisor_glue::acpi::{Acpi, MachineFirmware};
 use hypervisor_glue::boot::{BootInfo, phases};
+use hypervisor_glue::cpu::Features;
 use hypervisor_glue::memory::heap::KernelHeap;
 use hypervisor_glue::power::{self, ExitCode};
 use hypervisor_glue::virtio::{self, MachineTransport, VirtioNet};
 use hypervisor_glue::{apic, clock, logger};
 use kernel::executor::{self, Executor};
 use kernel::machine::Machine;
-use log::{error, info};
+use log::{error, info, warn};
 use netstack::time::Instant;
 use netstack::{EthernetAddress, Stack, StackConfig};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium};
@@ -31,6 +32,9 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
         info.memory_map.usable_bytes() / 1024,
         heap.statistics().total / 1024,
     );
+    if !Features::detect().no_execute {
+        warn!(target: "boot", "this CPU has no NX: data can be executed");
+    }
     #[cfg(feature = "fault-injection")]
     super::fault_injection::inject(info);
     let acpi = read_acpi(info);
