@@ -83,9 +83,10 @@ fn appends_to_what_it_folds(tree: &Tree) -> bool {
         Tree::Block(_, body) => appends_to_what_it_folds(body),
         Tree::Fold(head, body, last) => {
             let folded = head.split(' ').nth(1).unwrap_or_default();
-            let appends =
-                folded.starts_with(['$', '%']) && body.to_string().contains(&format!(" {folded})"));
-            appends
+            let into = format!(" {folded})");
+            let appends = |part: &Tree| part.to_string().contains(&into);
+            let recursive = appends(body) || last.as_deref().is_some_and(appends);
+            (folded.starts_with(['$', '%']) && recursive)
                 || appends_to_what_it_folds(body)
                 || last.as_deref().is_some_and(appends_to_what_it_folds)
         }
