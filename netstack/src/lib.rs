@@ -11,6 +11,8 @@
 //! - [`Stream`]: what a protocol needs of a connection: `embedded-io-async` reading and writing, and a
 //!   half-close. TCP streams and the in-memory [`pipe`]s are both one.
 //! - [`http`]: an HTTP/1.1 server engine over any [`Stream`].
+//! - [`websocket`]: RFC 6455, a byte stream over binary frames, both roles.
+//! - [`libp2p`]: the peer protocols of Fluence: noise, yamux, identify, particles, the swarm.
 //! - [`limits`]: every bound on foreign input.
 //!
 //! # Driving the stack
@@ -40,6 +42,7 @@ extern crate std;
 
 mod dns;
 pub mod http;
+pub mod libp2p;
 pub mod limits;
 pub mod pipe;
 mod stack;
@@ -47,13 +50,14 @@ mod stream;
 mod tcp;
 pub mod time;
 mod udp;
+pub mod websocket;
 
 pub use dns::ResolveError;
 pub use smoltcp::wire::{
     EthernetAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr,
 };
 pub use stack::{Addressing, Counters, Stack, StackConfig, StaticAddressing};
-pub use stream::Stream;
+pub use stream::{ReadHalf, Spawn, Split, Stream, WriteHalf, Writer};
 pub use tcp::{BindError, ConnectError, TcpError, TcpListener, TcpStream};
 pub use time::Timer;
 pub use udp::{UdpError, UdpSocket};

@@ -10,7 +10,7 @@ use core::task::{Poll, Waker};
 
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 
-use crate::Stream;
+use crate::stream::{ReadHalf, Split, Stream, WriteHalf, halves};
 
 /// One end of a pipe. Dropping it without [`Stream::shutdown`] resets the other end.
 #[derive(Debug)]
@@ -49,7 +49,11 @@ impl ErrorType for Pipe {
     type Error = ErrorKind;
 }
 
-impl Read for Pipe {
+impl ErrorType for &Pipe {
+    type Error = ErrorKind;
+}
+
+impl Read for &Pipe {
     async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
         if buf.is_empty() {
             return Ok(0);
@@ -77,7 +81,7 @@ impl Read for Pipe {
     }
 }
 
-impl Write for Pipe {
+impl Write for &Pipe {
     async fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
         if buf.is_empty() {
             return Ok(0);
@@ -105,12 +109,43 @@ impl Write for Pipe {
     }
 }
 
-impl Stream for Pipe {
+impl Stream for &Pipe {
     async fn shutdown(&mut self) -> Result<(), ErrorKind> {
         let mut lane = self.outgoing.borrow_mut();
         lane.finished = true;
         lane.wake();
         Ok(())
+    }
+}
+
+impl Read for Pipe {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        (&*self).read(buf).await
+    }
+}
+
+impl Write for Pipe {
+    async fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        (&*self).write(buf).await
+    }
+
+    async fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+impl Stream for Pipe {
+    async fn shutdown(&mut self) -> Result<(), ErrorKind> {
+        (&*self).shutdown().await
+    }
+}
+
+impl Split for Pipe {
+    type Reader = ReadHalf<Self>;
+    type Writer = WriteHalf<Self>;
+
+    fn split(self) -> (Self::Reader, Self::Writer) {
+        halves(self)
     }
 }
 

@@ -9,9 +9,9 @@ use smoltcp::socket::tcp::{RecvError, State};
 use smoltcp::time::Duration;
 use smoltcp::wire::IpEndpoint;
 
-use crate::Stream;
 use crate::limits;
 use crate::stack::{Inner, Stack};
+use crate::stream::{ReadHalf, Split, Stream, WriteHalf, halves};
 
 /// A TCP connection.
 ///
@@ -290,10 +290,26 @@ impl Write for TcpStream {
     }
 }
 
+impl Stream for &TcpStream {
+    async fn shutdown(&mut self) -> Result<(), TcpError> {
+        self.finish();
+        Ok(())
+    }
+}
+
 impl Stream for TcpStream {
     async fn shutdown(&mut self) -> Result<(), TcpError> {
         self.finish();
         Ok(())
+    }
+}
+
+impl Split for TcpStream {
+    type Reader = ReadHalf<Self>;
+    type Writer = WriteHalf<Self>;
+
+    fn split(self) -> (Self::Reader, Self::Writer) {
+        halves(self)
     }
 }
 

@@ -1,0 +1,1 @@
+//! identify: what a peer says of itself (libp2p identify specification).

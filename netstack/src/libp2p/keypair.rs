@@ -1,0 +1,1 @@
+//! An ed25519 key pair: who this node is.

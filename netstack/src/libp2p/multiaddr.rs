@@ -1,0 +1,1 @@
+//! Multiaddresses: text and binary forms (multiformats multiaddr).

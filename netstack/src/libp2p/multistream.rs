@@ -1,0 +1,1 @@
+//! multistream-select 1.0: which protocol a stream speaks.

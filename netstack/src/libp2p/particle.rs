@@ -1,0 +1,1 @@
+//! `/fluence/particle/2.0.0`: the message and its framing.

@@ -1,0 +1,1 @@
+//! Peer ids: an ed25519 public key (libp2p peer id specification).

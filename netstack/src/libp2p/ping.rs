@@ -1,0 +1,1 @@
+//! ping: 32 bytes there and back (libp2p ping specification).

@@ -1,0 +1,1 @@
+//! From a fresh connection to a secured one that is ready for yamux.
