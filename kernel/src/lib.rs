@@ -14,6 +14,7 @@
 //! | [`particle`] | the actor that runs one particle |
 //! | [`node`] | scripts in, answers out, over HTTP |
 //! | [`metrics`] | what is counted, as Prometheus text |
+//! | [`network`] | what the node asks of its network: ports, addresses |
 //! | [`run`] | a node on a network |
 //! | [`limits`] | every bound |
 #![no_std]
@@ -29,6 +30,7 @@ pub mod identity;
 pub mod limits;
 pub mod machine;
 pub mod metrics;
+pub mod network;
 pub mod node;
 pub mod particle;
 pub mod run;

@@ -14,12 +14,13 @@ use core::time::Duration;
 
 use log::{error, info};
 use netstack::http::{self, Limits};
-use netstack::{Addressing, IpAddress, IpCidr, Stack, StackConfig, StaticAddressing, TcpListener};
+use netstack::{Addressing, IpAddress, IpCidr, StackConfig, StaticAddressing};
 
 use crate::config::{Config, NetworkConfig};
 use crate::executor::Executor;
-use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_LOOKS, LISTEN_BACKLOG};
+use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_LOOKS};
 use crate::machine::Machine;
+use crate::network::Network;
 use crate::node::{Node, Web};
 
 /// The part of the configuration that concerns the stack, put into `base`.
@@ -42,26 +43,26 @@ pub fn stack_config(config: &Config, mut base: StackConfig) -> StackConfig {
     base
 }
 
-/// Makes a node and starts to serve it on `stack`. Everything runs in tasks of `executor`.
+/// Makes a node and starts to serve it on `network`. Everything runs in tasks of `executor`.
 #[must_use]
-pub fn start(
+pub fn start<N: Network>(
     executor: &Executor,
-    stack: &Stack,
+    network: &N,
     machine: Rc<dyn Machine>,
     config: Config,
 ) -> Rc<Node> {
     let node = Node::new(machine, executor.clone(), config);
     info!(target: "node", "peer id {}", node.identity().peer_id());
-    let counted = stack.clone();
+    let counted = network.clone();
     node.set_network_counters(Rc::new(move || counted.counters()));
-    executor.spawn(serve(executor.clone(), stack.clone(), node.clone()));
+    executor.spawn(serve(executor.clone(), network.clone(), node.clone()));
     node
 }
 
 /// Listens, says so once there is an address, and serves for ever.
-async fn serve(executor: Executor, stack: Stack, node: Rc<Node>) {
+async fn serve<N: Network>(executor: Executor, network: N, node: Rc<Node>) {
     let port = node.config().http.port;
-    let listener = match TcpListener::bind(&stack, port, LISTEN_BACKLOG) {
+    let listener = match network.listen(port) {
         Ok(listener) => listener,
         Err(reason) => {
             error!(target: "node", "cannot listen on TCP port {port}: {reason}");
@@ -69,10 +70,10 @@ async fn serve(executor: Executor, stack: Stack, node: Rc<Node>) {
         }
     };
     // Sockets stay free to tell the clients beyond the bound that there are too many of them.
-    let bearable = (stack.counters().tcp_sockets_max * 3 / 4).max(1);
+    let bearable = (network.counters().tcp_sockets_max * 3 / 4).max(1);
     let wanted = usize::try_from(node.config().http.max_connections).unwrap_or(usize::MAX);
     let connections = wanted.min(bearable);
-    executor.spawn(announce(executor.clone(), stack, port));
+    executor.spawn(announce(executor.clone(), network, port));
     let web = Web::new(node);
     http::serve_listener(&listener, connections, &Limits::default(), &executor, &web).await;
 }
@@ -81,19 +82,19 @@ async fn serve(executor: Executor, stack: Stack, node: Rc<Node>) {
 ///
 /// An address of IPv6 may be there long before DHCP gives the one of IPv4, which most people want to
 /// see, so this waits a little for it.
-async fn announce(executor: Executor, stack: Stack, port: u16) {
-    let is_ipv4 = |cidr: &IpCidr| matches!(cidr, IpCidr::Ipv4(_));
-    let mut addresses = stack.wait_configured().await;
+async fn announce<N: Network>(executor: Executor, network: N, port: u16) {
+    network.wait_configured().await;
+    let mut addresses = network.addresses();
     for _ in 0..ANNOUNCE_LOOKS {
-        if addresses.iter().any(is_ipv4) {
+        if addresses.iter().any(IpAddr::is_ipv4) {
             break;
         }
         executor.sleep(Duration::from_millis(ANNOUNCE_INTERVAL_MS)).await;
-        addresses = stack.addresses();
+        addresses = network.addresses();
     }
-    addresses.sort_by_key(|cidr| !is_ipv4(cidr));
-    for cidr in &addresses {
-        match IpAddr::from(cidr.address()) {
+    addresses.sort_by_key(|address| !address.is_ipv4());
+    for address in addresses {
+        match address {
             IpAddr::V4(address) => info!(target: "node", "ready http://{address}:{port}/"),
             IpAddr::V6(address) if !address.is_unicast_link_local() => {
                 info!(target: "node", "ready http://[{address}]:{port}/");
@@ -115,7 +116,7 @@ mod tests {
     use core::ops::ControlFlow;
     use embedded_io_async::{Read, Write};
     use futures_util::future::FutureExt;
-    use netstack::{EthernetAddress, IpEndpoint, TcpStream};
+    use netstack::{EthernetAddress, IpEndpoint, Stack, TcpStream};
     use smoltcp::phy::{Device, Loopback, Medium};
 
     const ADDRESS: &str = "10.0.0.1";

@@ -10,6 +10,7 @@
 //! - [`TcpListener`], [`TcpStream`], [`UdpSocket`], [`Stack::resolve`]: async sockets over it.
 //! - [`Stream`]: what a protocol needs of a connection: `embedded-io-async` reading and writing, and a
 //!   half-close. TCP streams and the in-memory [`pipe`]s are both one.
+//! - [`Listen`]: a port that connections come to, of the stack or of a host's own sockets.
 //! - [`http`]: an HTTP/1.1 server engine over any [`Stream`].
 //! - [`websocket`]: RFC 6455, a byte stream over binary frames, both roles.
 //! - [`libp2p`]: the peer protocols of Fluence: noise, yamux, identify, particles, the swarm.
@@ -44,6 +45,7 @@ mod dns;
 pub mod http;
 pub mod libp2p;
 pub mod limits;
+mod listen;
 pub mod pipe;
 mod stack;
 mod stream;
@@ -53,6 +55,7 @@ mod udp;
 pub mod websocket;
 
 pub use dns::ResolveError;
+pub use listen::Listen;
 pub use smoltcp::wire::{
     EthernetAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr,
 };

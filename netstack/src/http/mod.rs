@@ -2,7 +2,7 @@
 //!
 //! [`serve`] runs one connection: it reads requests, gives each to a [`Handler`], writes the answers in
 //! order, and ends the connection when the protocol, a limit or a timeout says so. [`serve_listener`]
-//! does that for every connection of a [`crate::TcpListener`].
+//! does that for every connection of a port ([`crate::Listen`]).
 //!
 //! What two readers of one byte stream could understand differently is refused: both `Content-Length`
 //! and `Transfer-Encoding`, repeated lengths, folded lines, bare line feeds, space before a colon, odd

@@ -12,7 +12,7 @@ use super::response::How;
 use super::waiting::WaitingRoom;
 use super::{End, Handler, Limits, Response, Version};
 use crate::time::Timer;
-use crate::{Stream, TcpListener};
+use crate::{Listen, Stream};
 
 /// Connections beyond the bound that are told so at the same time; others wait in the backlog.
 const REFUSALS_AT_ONCE: usize = 8;
@@ -22,8 +22,8 @@ const RETRY_AFTER_SECONDS: &str = "1";
 /// Serves all connections of `listener`, `connections` at a time. One beyond takes the room of the one
 /// that has waited longest for a request, if that has waited a while; else it gets status 503, or waits
 /// in the backlog when there are many of them. Never ends; drop it to stop.
-pub async fn serve_listener<T: Timer, H: Handler>(
-    listener: &TcpListener,
+pub async fn serve_listener<L: Listen, T: Timer, H: Handler>(
+    listener: &L,
     connections: usize,
     limits: &Limits,
     timer: &T,
@@ -49,7 +49,7 @@ pub async fn serve_listener<T: Timer, H: Handler>(
                 }
             });
             match select(accept, progress).await {
-                Either::Left((stream, _)) => stream,
+                Either::Left(((stream, _), _)) => stream,
                 Either::Right(_) => continue,
             }
         };

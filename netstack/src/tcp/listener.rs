@@ -7,12 +7,14 @@
 
 use alloc::collections::VecDeque;
 use core::future::poll_fn;
+use core::net::SocketAddr;
 use core::task::{Poll, Waker};
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::State;
 
 use super::TcpStream;
+use crate::Listen;
 use crate::limits;
 use crate::stack::{Inner, Stack};
 
@@ -122,6 +124,16 @@ impl TcpListener {
             }
         })
         .await
+    }
+}
+
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
+        let stream = Self::accept(self).await;
+        let peer = stream.peer();
+        (stream, SocketAddr::new(peer.addr.into(), peer.port))
     }
 }
 
