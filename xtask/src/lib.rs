@@ -17,6 +17,7 @@ pub mod lint;
 pub mod linux_loader;
 pub mod node_config;
 pub mod qemu;
+pub mod reference;
 pub mod run;
 pub mod run_record;
 pub mod send;

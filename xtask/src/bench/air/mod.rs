@@ -2,13 +2,14 @@
 //!
 //! Each side is a process that times itself, so that what one leaves in memory does not slow the
 //! other. Ours is built as the image is; the reference from its published crates, in a folder of its
-//! own. Times on a busy machine are coarse: the least of many runs is compared, and instructions and
+//! own, and its published wasm runs in node. Times on a busy machine are coarse: the least of many runs is compared, and instructions and
 //! peaks of memory, which do not depend on other load, can be counted with valgrind.
 
 mod input;
 mod instrument;
 mod program;
 mod table;
+mod wasm;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use clap::Args;
 use self::input::Input;
 use self::program::{Mode, Program};
 use self::table::{Figures, Row, Table};
+use self::wasm::Wasm;
 use crate::external;
 
 /// How the interpreters are compared
@@ -39,6 +41,9 @@ pub struct Options {
     /// Only our side
     #[arg(long)]
     ours_only: bool,
+    /// Without the reference's wasm, which needs node
+    #[arg(long)]
+    no_wasm: bool,
 }
 
 /// Measures and prints.
@@ -55,11 +60,16 @@ pub fn run(options: &Options) -> Result<()> {
         true => None,
         false => Some(program::reference()?),
     };
-    let measurements = inputs.len() * if reference.is_some() { 2 } else { 1 };
+    let mut wasm = match options.ours_only || options.no_wasm {
+        true => None,
+        false => Some(Wasm::start()?),
+    };
+    let sides = 1 + usize::from(reference.is_some()) + usize::from(wasm.is_some());
+    let measurements = inputs.len() * sides;
     let budget = Duration::from_secs(options.seconds);
     let share = budget / u32::try_from(measurements.max(1)).unwrap_or(u32::MAX);
 
-    let mut table = Table::new(options.instructions, options.memory);
+    let mut table = Table::new(wasm.is_some(), options.instructions, options.memory);
     table.heading();
     for input in &inputs {
         let mode = if input.is_live { Mode::Live } else { Mode::Step };
@@ -69,13 +79,20 @@ pub fn run(options: &Options) -> Result<()> {
         let (code, ours) = measure(&ours, mode)?;
         // The reference has no sessions: it does a live step from bytes to bytes.
         let theirs = reference.as_ref().map(|program| measure(program, Mode::Step)).transpose()?;
-        if let Some((their_code, _)) = &theirs
-            && *their_code != code
+        let wasm = match &mut wasm {
+            Some(wasm) => {
+                Some(wasm.time(&input.folder, share).with_context(|| input.name.clone())?)
+            }
+            None => None,
+        };
+        let codes = [theirs.map(|(code, _)| code), wasm.map(|timed| timed.code)];
+        if let Some(their_code) = codes.into_iter().flatten().find(|&their_code| their_code != code)
         {
             bail!("{}: we end with code {code}, the reference with {their_code}", input.name);
         }
         let theirs = theirs.map(|(_, figures)| figures);
-        table.row(Row { name: &input.name, is_live: input.is_live, ours, theirs });
+        let wasm = wasm.map(|timed| timed.least);
+        table.row(Row { name: &input.name, is_live: input.is_live, ours, theirs, wasm });
     }
     table.end();
     Ok(())

@@ -1,7 +1,9 @@
 //! The table of figures and ratios.
 
-/// Parts of the reference's figures that are aimed at: time of a step, time of a live step, memory.
+/// Parts of the reference's figures that are aimed at: time of a step, that of its wasm, time of a live
+/// step, memory.
 const STEP_AIM: f64 = 1.0 / 5.0;
+const WASM_AIM: f64 = 1.0 / 10.0;
 const LIVE_AIM: f64 = 1.0 / 50.0;
 const MEMORY_AIM: f64 = 1.0 / 2.0;
 
@@ -23,14 +25,18 @@ pub struct Row<'a> {
     pub is_live: bool,
     pub ours: Figures,
     pub theirs: Option<Figures>,
+    /// The least time of the reference's wasm, in nanoseconds.
+    pub wasm: Option<u64>,
 }
 
 /// Prints rows as they come, and at the end how many aims are met.
 #[derive(Debug)]
 pub struct Table {
+    has_wasm: bool,
     has_instructions: bool,
     has_memory: bool,
     steps: Aim,
+    wasm: Aim,
     live: Aim,
     memory: Aim,
 }
@@ -43,9 +49,9 @@ struct Aim {
 }
 
 impl Table {
-    pub fn new(has_instructions: bool, has_memory: bool) -> Self {
-        let [steps, live, memory] = [Aim::default(); 3];
-        Self { has_instructions, has_memory, steps, live, memory }
+    pub fn new(has_wasm: bool, has_instructions: bool, has_memory: bool) -> Self {
+        let [steps, wasm, live, memory] = [Aim::default(); 4];
+        Self { has_wasm, has_instructions, has_memory, steps, wasm, live, memory }
     }
 
     pub fn heading(&self) {
@@ -54,6 +60,9 @@ impl Table {
             "{:38} {:>9} {:>9} {:>9} {:>9} {:>7}",
             "input", "ours", "median", "theirs", "median", "ratio"
         );
+        if self.has_wasm {
+            line += &format!(" {:>9} {:>7}", "wasm", "ratio");
+        }
         if self.has_instructions {
             line += &format!(" {:>11} {:>11} {:>7}", "ours instr", "theirs", "ratio");
         }
@@ -64,7 +73,7 @@ impl Table {
     }
 
     pub fn row(&mut self, row: Row<'_>) {
-        let Row { name, is_live, ours, theirs } = row;
+        let Row { name, is_live, ours, theirs, wasm } = row;
         let mut line = format!("{name:38} {} {}", millis(ours.least), millis(ours.median));
         if let Some(theirs) = theirs {
             let times = ratio(ours.least, theirs.least);
@@ -74,6 +83,13 @@ impl Table {
             if is_live { &mut self.live } else { &mut self.steps }.count(times, aim);
         } else {
             line += &" ".repeat(28);
+        }
+        if let Some(wasm) = wasm {
+            let times = ratio(ours.least, wasm);
+            line += &format!(" {} {}", millis(wasm), shown(times));
+            if !is_live {
+                self.wasm.count(times, WASM_AIM);
+            }
         }
         let pair =
             |figure: fn(&Figures) -> Option<u64>| (figure(&ours), theirs.as_ref().and_then(figure));
@@ -97,6 +113,7 @@ impl Table {
     pub fn end(&self) {
         for (aim, what) in [
             (self.steps, "steps take at most a fifth of the reference's time"),
+            (self.wasm, "steps take at most a tenth of its wasm's"),
             (self.live, "live steps take at most a fiftieth"),
             (self.memory, "steps take at most half of its memory"),
         ] {

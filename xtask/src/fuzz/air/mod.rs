@@ -25,7 +25,7 @@ use self::dice::Dice;
 use self::reference::{Reference, Verdict};
 use self::scenario::{Difference, Peer, Scenario};
 use crate::air::Field;
-use crate::{external, workspace};
+use crate::workspace;
 
 /// Peers of a network at most.
 const MAX_PEERS: usize = 6;
@@ -62,7 +62,7 @@ struct Tally {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let folder = prepare()?;
+    let folder = crate::reference::prepare()?;
     let next_seed = Arc::new(AtomicU64::new(options.seed));
     let tally = Arc::new(Mutex::new(Tally::default()));
     let until = Instant::now() + Duration::from_secs(options.seconds);
@@ -207,23 +207,4 @@ fn report(tally: &Tally) {
     for (class, count) in &tally.differences {
         println!("  {count} x {class}");
     }
-}
-
-/// Puts the reference's scripts and its wasm into a folder of the build and gives the folder.
-fn prepare() -> Result<std::path::PathBuf> {
-    if !external::exists("node") {
-        bail!(
-            "node (18 or newer) runs the reference and is not here; on Debian: apt-get install nodejs"
-        );
-    }
-    let folder = workspace::target().join("reference");
-    fs::create_dir_all(&folder)?;
-    for entry in fs::read_dir(workspace::root().join("xtask/reference"))? {
-        let entry = entry?;
-        fs::copy(entry.path(), folder.join(entry.file_name()))?;
-    }
-    if !folder.join("air-interpreter-0.64.1.wasm").exists() {
-        external::run(Command::new("node").arg("fetch-wasm.mjs").current_dir(&folder))?;
-    }
-    Ok(folder)
 }
