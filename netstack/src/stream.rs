@@ -7,6 +7,9 @@ use embedded_io_async::{ErrorType, Read, Write};
 use futures_util::future::LocalBoxFuture;
 
 /// A reliable byte stream, both ways, whose sending side can be closed on its own.
+///
+/// Reading and writing are cancel-safe: a future that is dropped before it completed has read or written
+/// nothing. What is written may wait for [`Write::flush`].
 pub trait Stream: Read + Write {
     /// Says that nothing more will be written. The peer reads what was written, then end of file.
     /// Reading goes on. Dropping the stream afterwards still delivers what was written.

@@ -15,7 +15,8 @@
 
 pub mod identify;
 mod keypair;
-mod multiaddr;
+pub mod limits;
+pub mod multiaddr;
 pub mod multistream;
 pub mod noise;
 pub mod particle;
@@ -25,3 +26,6 @@ pub mod protobuf;
 pub mod swarm;
 pub mod upgrade;
 pub mod yamux;
+pub use keypair::Keypair;
+pub use multiaddr::{Multiaddr, MultiaddrError};
+pub use peer_id::{InvalidPeerId, PeerId};
