@@ -59,7 +59,11 @@ impl Log for Sink {
     fn flush(&self) {}
 }
 
-fn write_line(to: &mut impl Write, micros: u64, record: &Record<'_>) -> fmt::Result {
+/// Writes a record as one line, continuation lines apart: `micros` counts from the entry.
+///
+/// # Errors
+/// When `to` takes no more.
+pub fn write_line(to: &mut impl Write, micros: u64, record: &Record<'_>) -> fmt::Result {
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     let (level, room) = (record.level(), room(record.target()));
     write!(to, "[{seconds:5}.{fraction:06}] {level:<5} {room}: ")?;

@@ -33,6 +33,21 @@ pub fn ready(line: &str) -> Option<&str> {
     url.split_whitespace().next()
 }
 
+/// The multiaddresses in `… node: peer ID listens at ADDRESS and ADDRESS`.
+pub fn peer_addresses(line: &str) -> impl Iterator<Item = &str> {
+    let list = line.split_once("node: peer ").and_then(|(_, rest)| rest.split_once(" listens at "));
+    let addresses = list.into_iter().flat_map(|(_, list)| list.split(" and "));
+    addresses.map(str::trim).filter(|address| address.starts_with('/'))
+}
+
+/// The multiaddress of a port of 127.0.0.1 that is forwarded to `address` over IPv4.
+#[must_use]
+pub fn forwarded(address: &str, port: u16) -> Option<String> {
+    let (_, rest) = address.strip_prefix("/ip4/")?.split_once("/tcp/")?;
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    Some(format!("/ip4/127.0.0.1/tcp/{port}{rest}"))
+}
+
 /// The seconds since entry at the beginning of a line: `[    0.001234] …`.
 #[must_use]
 pub fn seconds(line: &str) -> Option<f64> {
@@ -90,6 +105,18 @@ mod tests {
         let line = "[    0.1] INFO  node: ready http://10.0.2.15:80/";
         assert_eq!(ready(line), Some("http://10.0.2.15:80/"));
         assert_eq!(ready("node: not ready"), None);
+    }
+
+    #[test]
+    fn the_peers_line_gives_multiaddresses() {
+        let line = "[    0.1] INFO  node: peer 12D listens at /ip4/10.0.2.15/tcp/7777/p2p/12D and \
+                    /ip4/10.0.2.15/tcp/7777/ws/p2p/12D";
+        let said: Vec<_> = peer_addresses(line).collect();
+        assert_eq!(said.len(), 2);
+        let forwarded: Vec<_> = said.iter().filter_map(|said| forwarded(said, 5)).collect();
+        assert_eq!(forwarded, ["/ip4/127.0.0.1/tcp/5/p2p/12D", "/ip4/127.0.0.1/tcp/5/ws/p2p/12D"]);
+        assert_eq!(super::forwarded("/ip6/::1/tcp/7777/p2p/12D", 5), None);
+        assert_eq!(peer_addresses("node: peer id 12D").count(), 0);
     }
 
     #[test]

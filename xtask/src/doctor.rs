@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::external;
 use crate::fuzz::guided;
 use crate::qemu::{PROGRAM, accelerator, install};
+use crate::stock_client::StockClient;
 
 /// The compiler that the workspace needs (its `rust-version`).
 const COMPILER: (u32, u32) = (1, 95);
@@ -42,6 +43,10 @@ pub fn run() -> ExitCode {
     match guided::compiler().as_deref().and_then(first_line) {
         Some(found) => println!("ok       a C++ compiler (fuzzing): {found}"),
         None => println!("note     no C++ compiler: {}", guided::REMEDY),
+    }
+    match StockClient::found() {
+        Ok(found) => println!("ok       node and npm (the stock client's checks): {found}"),
+        Err(reason) => println!("note     {reason}; tests with the stock client are skipped"),
     }
     if !external::exists("setpriv") {
         println!(

@@ -10,6 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::config::Config;
 use tempfile::NamedTempFile;
 
+/// The port for peers when nothing else is configured.
+const PEER_PORT: u16 = 7777;
+
 /// A configuration that has been read and checked.
 #[derive(Debug, Default)]
 pub struct NodeConfig(Config);
@@ -51,6 +54,18 @@ impl NodeConfig {
     #[must_use]
     pub fn http_port(&self) -> u16 {
         self.0.http.port
+    }
+
+    /// The port on which the node takes connections of peers.
+    #[must_use]
+    pub fn peer_port(&self) -> u16 {
+        PEER_PORT
+    }
+
+    /// The configuration itself.
+    #[must_use]
+    pub fn into_config(self) -> Config {
+        self.0
     }
 
     /// The bytes for the guest.

@@ -14,6 +14,9 @@ use crate::workspace;
 pub struct RunRecord {
     /// The node's URL on this machine.
     pub url: String,
+    /// Its multiaddresses on this machine; none if it takes no peers.
+    #[serde(default)]
+    pub addresses: Vec<String>,
     /// The process id of `run`.
     pub process: u32,
 }
@@ -27,8 +30,9 @@ impl RunRecord {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn keep(url: &str) -> Result<Kept> {
-        let record = Self { url: url.to_owned(), process: std::process::id() };
+    pub fn keep(url: &str, addresses: &[String]) -> Result<Kept> {
+        let (url, addresses) = (url.to_owned(), addresses.to_vec());
+        let record = Self { url, addresses, process: std::process::id() };
         let path = workspace::run_record();
         fs::write(&path, serde_json::to_vec(&record)?)
             .with_context(|| format!("cannot write {}", path.display()))?;

@@ -19,7 +19,7 @@ use crate::boot_log::{self, Phase};
 use crate::build::{self, Image};
 use crate::http::{self, Url};
 use crate::qemu::monitor::Socket;
-use crate::qemu::{self, Accelerator, Guest, Machine, Network, Vm};
+use crate::qemu::{self, Accelerator, Forward, Guest, Machine, Network, Vm};
 
 /// Instructions from entry to the first answer.
 pub const INSTRUCTIONS_AIM: u64 = 20_000_000;
@@ -206,14 +206,15 @@ fn network_guest(machine: Machine, kernel: &Path, memory_mib: u32) -> Result<Gue
     guest.machine = machine;
     guest.memory_mib = memory_mib;
     let host_port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    guest.network = Network::User { host_port, guest_address: String::new(), guest_port: 80 };
+    guest.network = Network::user(&[Forward { host_port, guest_port: 80 }]);
     Ok(guest)
 }
 
 fn health(guest: &Guest, limit: Duration) -> Result<()> {
-    let Network::User { host_port, .. } = &guest.network else {
-        bail!("a guest without a forwarded port");
+    let Network::User { forwards, .. } = &guest.network else {
+        bail!("a guest without a network");
     };
+    let host_port = forwards.first().context("a guest without a forwarded port")?.host_port;
     let url = Url { authority: format!("127.0.0.1:{host_port}"), path: "/health".to_owned() };
     let answer = http::request(&url, "GET", b"", limit)?;
     ensure!(answer.status == 200, "/health answers {}", answer.status);

@@ -58,14 +58,12 @@ pub enum MmioLayout {
 pub enum Network {
     /// No network device at all.
     None,
-    /// QEMU's user network: DHCP, DNS, and one port forwarded from 127.0.0.1.
+    /// QEMU's user network: DHCP, DNS, and ports forwarded from 127.0.0.1.
     User {
-        /// Port on 127.0.0.1.
-        host_port: u16,
         /// Address of the guest; empty: the first that DHCP gives.
         guest_address: String,
-        /// Port of the guest.
-        guest_port: u16,
+        /// Its ports that are reached from here.
+        forwards: Vec<Forward>,
     },
     /// One Ethernet frame per datagram of a Unix socket.
     Peer {
@@ -74,6 +72,23 @@ pub enum Network {
         /// Socket that QEMU sends to.
         peer: PathBuf,
     },
+}
+
+/// A port of the guest that is reached by a port of 127.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Port on 127.0.0.1.
+    pub host_port: u16,
+    /// Port of the guest.
+    pub guest_port: u16,
+}
+
+impl Network {
+    /// A user network whose guest takes what DHCP gives, with these ports forwarded.
+    #[must_use]
+    pub fn user(forwards: &[Forward]) -> Self {
+        Self::User { guest_address: String::new(), forwards: forwards.to_vec() }
+    }
 }
 
 /// One guest, as asked for.
@@ -182,12 +197,12 @@ impl Guest {
     fn network_words(&self, words: &mut Words) {
         match &self.network {
             Network::None => return,
-            Network::User { host_port, guest_address, guest_port } => words.pair(
-                "-netdev",
-                format!(
-                    "user,id=net,hostfwd=tcp:127.0.0.1:{host_port}-{guest_address}:{guest_port}"
-                ),
-            ),
+            Network::User { guest_address, forwards } => {
+                let forwards = forwards.iter().map(|Forward { host_port, guest_port }| {
+                    format!(",hostfwd=tcp:127.0.0.1:{host_port}-{guest_address}:{guest_port}")
+                });
+                words.pair("-netdev", format!("user,id=net{}", forwards.collect::<String>()));
+            }
             Network::Peer { guest, peer } => words.pair(
                 "-netdev",
                 format!(
@@ -230,7 +245,7 @@ mod tests {
 
     #[test]
     fn microvm_takes_virtio_over_mmio_and_q35_over_pci() {
-        let user = || Network::User { host_port: 1, guest_address: String::new(), guest_port: 80 };
+        let user = || Network::user(&[Forward { host_port: 1, guest_port: 80 }]);
         let microvm = words(|guest| guest.network = user());
         assert!(microvm.contains("-machine microvm "), "{microvm}");
         assert!(microvm.contains("virtio-net-device,netdev=net"), "{microvm}");

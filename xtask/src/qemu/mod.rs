@@ -7,6 +7,6 @@ pub mod monitor;
 pub mod vm;
 
 pub use accelerator::{Accelerator, Wanted};
-pub use guest::{Guest, Machine, MmioLayout, Network};
+pub use guest::{Forward, Guest, Machine, MmioLayout, Network};
 pub use install::PROGRAM;
 pub use vm::Vm;

@@ -10,7 +10,7 @@ use xtask::build::Image;
 use xtask::linux_loader::{self, Paging};
 use xtask::qemu::{Guest, Network, Vm};
 
-use crate::node::{Kind, MICROVM, Node, Q35, guest};
+use crate::node::{Kind, MICROVM, Node, PORTS, Q35, guest};
 use crate::trial;
 
 const END_LIMIT: Duration = Duration::from_secs(90);
@@ -46,7 +46,7 @@ fn starts(kind: Kind, paging: Paging) -> Result<()> {
 /// Gets what a whole node needs, ACPI's root pointer among it.
 fn serves(kind: Kind) -> Result<()> {
     let mut guest = guest(kind, Image::Product)?;
-    guest.network = Network::User { host_port: 0, guest_address: String::new(), guest_port: 80 };
+    guest.network = Network::user(&PORTS);
     let _wrapped = wrap(&mut guest, "", Paging::FourLevels)?;
     let node = Node::start(guest)?;
     ensure!(node.vm.text().contains("Linux 64-bit entry"), "{}", node.vm.text());

@@ -10,7 +10,7 @@ use xtask::build::{self, Image};
 use xtask::http::{Connection, Response, Url, request};
 use xtask::node_config::NodeConfig;
 use xtask::qemu::accelerator::{self, Wanted};
-use xtask::qemu::{Guest, Machine, MmioLayout, Network, Vm};
+use xtask::qemu::{Forward, Guest, Machine, MmioLayout, Network, Vm};
 
 use crate::peer::Peer;
 
@@ -64,6 +64,10 @@ pub const MICROVM_BARE_LEGACY: Kind = Kind {
     ..kind("microvm-no-acpi-legacy", Machine::Microvm)
 };
 
+/// The ports of a node that is configured by nothing: HTTP, and peers.
+pub const PORTS: [Forward; 2] =
+    [Forward { host_port: 0, guest_port: 80 }, Forward { host_port: 0, guest_port: 7777 }];
+
 /// A guest of that kind, without a network.
 pub fn guest(kind: Kind, image: Image) -> Result<Guest> {
     let kernel = build::paths(image).stripped;
@@ -84,9 +88,12 @@ pub enum Passage {
 /// Gives the guest a configuration; the file has to live as long as the guest.
 pub fn configure(guest: &mut Guest, toml: &str, passage: Passage) -> Result<Option<NamedTempFile>> {
     let config = NodeConfig::parse(toml)?;
-    if let Network::User { guest_address, guest_port, .. } = &mut guest.network {
+    if let Network::User { guest_address, forwards } = &mut guest.network {
         *guest_address = config.static_address();
-        *guest_port = config.http_port();
+        let ports = [config.http_port(), config.peer_port()];
+        for (forward, port) in forwards.iter_mut().zip(ports) {
+            forward.guest_port = port;
+        }
     }
     match passage {
         Passage::CommandLine => {
@@ -101,11 +108,17 @@ pub fn configure(guest: &mut Guest, toml: &str, passage: Passage) -> Result<Opti
     }
 }
 
+/// A port that is free now; two calls give two.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
 /// A node that has said that it is ready.
 pub struct Node {
     pub vm: Vm,
     pub ready_line: String,
-    port: u16,
+    /// Those of 127.0.0.1 that lead to [`PORTS`].
+    ports: [u16; 2],
 }
 
 impl Node {
@@ -117,23 +130,24 @@ impl Node {
     /// The same, with a change to what QEMU is asked for.
     pub fn boot_with(kind: Kind, change: impl FnOnce(&mut Guest) -> Result<()>) -> Result<Self> {
         let mut guest = guest(kind, Image::Product)?;
-        guest.network =
-            Network::User { host_port: 0, guest_address: String::new(), guest_port: 80 };
+        guest.network = Network::user(&PORTS);
         change(&mut guest)?;
         Self::start(guest)
     }
 
-    /// Boots a guest that has a user network. Another process may take the free port before QEMU
-    /// does: then once more.
+    /// Boots a guest that has a user network with [`PORTS`]. Another process may take a free port
+    /// before QEMU does: then once more.
     pub fn start(mut guest: Guest) -> Result<Self> {
         for _ in 0..PORT_ATTEMPTS {
-            let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-            if let Network::User { host_port, .. } = &mut guest.network {
-                *host_port = free;
+            let ports = [free_port()?, free_port()?];
+            if let Network::User { forwards, .. } = &mut guest.network {
+                for (forward, port) in forwards.iter_mut().zip(ports) {
+                    forward.host_port = port;
+                }
             }
             let mut vm = Vm::start(&guest)?;
             match vm.wait_for("node: ready ", BOOT_LIMIT) {
-                Ok(ready_line) => return Ok(Self { vm, ready_line, port: free }),
+                Ok(ready_line) => return Ok(Self { vm, ready_line, ports }),
                 Err(_) if vm.text().contains("Could not set up host forwarding rule") => {}
                 Err(error) => return Err(error),
             }
@@ -147,7 +161,7 @@ impl Node {
     }
 
     pub fn authority(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.ports[0])
     }
 
     pub fn connect(&self) -> Result<Connection> {

@@ -1,8 +1,9 @@
 //! `cargo xtask run`: builds the unikernel, boots it in QEMU, and says how to talk to it.
 
-use std::fs::File;
-use std::io::Write;
-use std::net::TcpListener;
+mod console;
+mod on_this_machine;
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,15 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::boot_log::{self, Phase};
+use self::console::{Console, Ports};
+use crate::boot_log;
 use crate::build::{self, Image};
 use crate::node_config::NodeConfig;
-use crate::qemu::{self, Guest, Machine, Network, Vm, Wanted};
-use crate::run_record::{Kept, RunRecord};
-use crate::workspace;
+use crate::qemu::{self, Forward, Guest, Machine, Network, Vm, Wanted};
 
-/// The port that is taken when it is free and none is named.
-const USUAL_PORT: u16 = 8080;
 /// How often QEMU is started again when another program took the port in between.
 const PORT_ATTEMPTS: u32 = 5;
 /// MiB of memory below which the image cannot be loaded: it begins at 1 MiB. QEMU says nothing
@@ -27,16 +25,23 @@ const PORT_ATTEMPTS: u32 = 5;
 const LEAST_MEMORY: i64 = 2;
 const PORT_TAKEN: &str = "Could not set up host forwarding rule";
 
-/// Boots the unikernel in QEMU and shows how to talk to it; Ctrl-C ends it
+/// Boots the unikernel in QEMU, or runs the node as a process; shows how to talk to it; Ctrl-C ends it
 #[derive(Args, Debug)]
 pub struct Options {
+    /// No virtual machine: run the node as a process of this machine, on loopback
+    #[arg(long, conflicts_with_all =
+          ["machine", "accel", "smp", "gdb", "trace_net", "config_via"])]
+    host: bool,
+    /// With --host: listen on this address instead of 127.0.0.1
+    #[arg(long, value_name = "ADDRESS", requires = "host")]
+    bind: Option<IpAddr>,
     /// Machine type
     #[arg(long, value_enum, default_value_t)]
     machine: Machine,
     /// How instructions are executed
     #[arg(long, value_enum, default_value_t)]
     accel: Wanted,
-    /// Guest memory in MiB
+    /// Memory of the guest, or of the node's share of the process, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(LEAST_MEMORY..))]
     memory: u32,
@@ -44,6 +49,10 @@ pub struct Options {
     /// 0: a free one
     #[arg(long)]
     port: Option<u16>,
+    /// Port on 127.0.0.1 for peers, TCP and WebSocket [default: 7777, or a free one if it is taken];
+    /// 0: a free one
+    #[arg(long)]
+    peer_port: Option<u16>,
     /// Processor cores
     #[arg(long, value_name = "CORES", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..))]
@@ -57,6 +66,9 @@ pub struct Options {
     /// For scripts: the URL is all that is printed; the log goes to target/aerolith-run.log
     #[arg(long)]
     headless: bool,
+    /// Leave no note for `cargo xtask send`
+    #[arg(long)]
+    unrecorded: bool,
     /// The node's configuration
     #[arg(long, value_name = "NODE.toml")]
     config: Option<PathBuf>,
@@ -87,11 +99,26 @@ enum LogLevel {
     Trace,
 }
 
-/// Runs the guest until it ends or Ctrl-C is typed.
+impl From<LogLevel> for kernel::config::LogLevel {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
+        }
+    }
+}
+
+/// Runs the node until it ends or Ctrl-C is typed.
 ///
 /// # Errors
 /// When anything on the way fails: QEMU, the build, the configuration, the port.
 pub fn run(options: &Options) -> Result<ExitCode> {
+    if options.host {
+        return on_this_machine::run(options);
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))?;
@@ -100,7 +127,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let config = NodeConfig::read(options.config.as_deref())?;
     let kernel = build::build(Image::Product)?.stripped;
     let blob = config.blob_file()?;
-    let mut guest = guest(options, kernel, &config)?;
+    let mut guest = guest(options, kernel)?;
     if options.config.is_some() {
         match options.config_via {
             Passage::FwCfg => guest.config = Some(blob.path().to_owned()),
@@ -109,10 +136,16 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
 
     for _ in 0..PORT_ATTEMPTS {
-        let port = port(options.port)?;
-        if let Network::User { host_port, .. } = &mut guest.network {
-            *host_port = port;
-        }
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let http = port(local, options.port, PortUse::Http)?;
+        let peers = port(local, options.peer_port, PortUse::Peers)?;
+        guest.network = Network::User {
+            guest_address: config.static_address(),
+            forwards: vec![
+                Forward { host_port: http, guest_port: config.http_port() },
+                Forward { host_port: peers, guest_port: config.peer_port() },
+            ],
+        };
         let vm = Vm::start(&guest)?;
         if !options.headless {
             eprintln!("+ {}", vm.command());
@@ -121,15 +154,15 @@ pub fn run(options: &Options) -> Result<ExitCode> {
                 eprintln!("gdb -ex 'target remote 127.0.0.1:{port}' {}", symbols.display());
             }
         }
-        let mut console = Console::new(options.headless, port)?;
-        if let Some(code) = console.follow(vm, &stop)? {
+        let mut console = Console::new(options, Ports::Forwarded { http, peers })?;
+        if let Some(code) = follow(&mut console, vm, &stop)? {
             return Ok(code);
         }
     }
     bail!("every port that was free a moment ago was taken by another program")
 }
 
-fn guest(options: &Options, kernel: PathBuf, config: &NodeConfig) -> Result<Guest> {
+fn guest(options: &Options, kernel: PathBuf) -> Result<Guest> {
     let accelerator = qemu::accelerator::choose(options.accel)?;
     let mut guest = Guest::new(kernel, accelerator);
     guest.machine = options.machine;
@@ -137,109 +170,83 @@ fn guest(options: &Options, kernel: PathBuf, config: &NodeConfig) -> Result<Gues
     guest.cores = options.smp;
     guest.gdb = options.gdb;
     guest.capture.clone_from(&options.trace_net);
-    guest.network = Network::User {
-        host_port: 0,
-        guest_address: config.static_address(),
-        guest_port: config.http_port(),
-    };
     if let Some(level) = options.log.and_then(|level| level.to_possible_value()) {
         guest.command_line.push(format!("aerolith.log={}", level.get_name()));
     }
     Ok(guest)
 }
 
-/// The port to forward: the one named, else the usual one, else one that the system gives.
-fn port(wanted: Option<u16>) -> Result<u16> {
-    let free = |port| {
-        Ok::<_, std::io::Error>(TcpListener::bind(("127.0.0.1", port))?.local_addr()?.port())
-    };
+/// What a port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PortUse {
+    Http,
+    Peers,
+}
+
+impl PortUse {
+    /// The port that is taken when it is free and none is named.
+    fn usual(self) -> u16 {
+        match self {
+            Self::Http => 8080,
+            Self::Peers => 7777,
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Self::Http => "--port",
+            Self::Peers => "--peer-port",
+        }
+    }
+}
+
+/// A port of `address`: the one named, else the usual one, else one that the system gives.
+fn port(address: IpAddr, wanted: Option<u16>, purpose: PortUse) -> Result<u16> {
+    let free =
+        |port| Ok::<_, std::io::Error>(TcpListener::bind((address, port))?.local_addr()?.port());
     match wanted {
-        None => free(USUAL_PORT).or_else(|_| free(0)),
+        None => free(purpose.usual()).or_else(|_| free(0)),
         Some(port) => free(port),
     }
     .with_context(|| match wanted {
-        Some(port) => format!("port {port} of 127.0.0.1 cannot be had; --port 0 takes a free one"),
-        None => "no port of 127.0.0.1 is free".to_owned(),
+        Some(port) => format!(
+            "port {port} of {address} cannot be had; {} 0 takes a free one",
+            purpose.option()
+        ),
+        None => format!("no port of {address} is free"),
     })
 }
 
-/// Where the guest's log and our own words go.
-struct Console {
-    log: Option<File>,
-    port: u16,
-    phases: Vec<Phase>,
-    record: Option<Kept>,
-}
-
-impl Console {
-    fn new(headless: bool, port: u16) -> Result<Self> {
-        let log = if headless {
-            let path = workspace::target().join("aerolith-run.log");
-            Some(File::create(&path).with_context(|| path.display().to_string())?)
-        } else {
-            None
-        };
-        Ok(Self { log, port, phases: Vec::new(), record: None })
-    }
-
-    /// Shows what the guest prints until it ends or `stop` is set; nothing if the port was taken.
-    fn follow(&mut self, mut vm: Vm, stop: &AtomicBool) -> Result<Option<ExitCode>> {
-        let mut cursor = 0;
-        loop {
+/// Shows what the guest prints until it ends or `stop` is set; nothing if the port was taken.
+fn follow(console: &mut Console, mut vm: Vm, stop: &AtomicBool) -> Result<Option<ExitCode>> {
+    let mut cursor = 0;
+    loop {
+        while let Some(line) = vm.line_at(&mut cursor) {
+            if line.contains(PORT_TAKEN) && !console.is_serving() {
+                return Ok(None);
+            }
+            console.line(&line)?;
+        }
+        if stop.load(Ordering::Relaxed) {
+            vm.kill();
+            eprintln!("\nstopped");
+            return Ok(Some(ExitCode::SUCCESS));
+        }
+        if vm.ended()?.is_some() {
+            let code = vm.wait_exit(std::time::Duration::from_secs(10))?;
             while let Some(line) = vm.line_at(&mut cursor) {
-                if line.contains(PORT_TAKEN) && self.record.is_none() {
-                    return Ok(None);
-                }
-                self.line(&line)?;
+                console.line(&line)?;
             }
-            if stop.load(Ordering::Relaxed) {
-                vm.kill();
-                eprintln!("\nstopped");
-                return Ok(Some(ExitCode::SUCCESS));
+            eprintln!("QEMU ended with code {code}: {}", boot_log::meaning(code));
+            let served = console.is_serving();
+            if code == 0 && !served {
+                // A triple fault looks the same: QEMU is told not to reboot.
+                eprintln!("it never was ready to serve; has it enough memory (--memory)?");
             }
-            if vm.ended()?.is_some() {
-                let code = vm.wait_exit(std::time::Duration::from_secs(10))?;
-                while let Some(line) = vm.line_at(&mut cursor) {
-                    self.line(&line)?;
-                }
-                eprintln!("QEMU ended with code {code}: {}", boot_log::meaning(code));
-                let served = self.record.is_some();
-                if code == 0 && !served {
-                    // A triple fault looks the same: QEMU is told not to reboot.
-                    eprintln!("it never was ready to serve; has it enough memory (--memory)?");
-                }
-                let good = code == 33 || (code == 0 && served);
-                return Ok(Some(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
-            }
-            vm.pause(cursor);
+            let good = code == 33 || (code == 0 && served);
+            return Ok(Some(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
         }
-    }
-
-    fn line(&mut self, line: &str) -> Result<()> {
-        match &mut self.log {
-            Some(file) => writeln!(file, "{line}")?,
-            None => println!("{line}"),
-        }
-        self.phases.extend(Phase::parse(line));
-        if boot_log::ready(line).is_some() && self.record.is_none() {
-            let url = format!("http://127.0.0.1:{}/", self.port);
-            self.record = Some(RunRecord::keep(&url)?);
-            if self.log.is_some() {
-                println!("{url}");
-            } else {
-                println!("{}", self.welcome(&url));
-            }
-        }
-        Ok(())
-    }
-
-    fn welcome(&self, url: &str) -> String {
-        let table = boot_log::table(&self.phases);
-        format!(
-            "\n{table}\nThe node answers at {url}\n\n    \
-             curl --data-binary @examples/hello.air '{url}air?name=world'\n    \
-             cargo xtask send examples/hello.air --data name=world\n\nCtrl-C ends it.\n"
-        )
+        vm.pause(cursor);
     }
 }
 
@@ -264,6 +271,15 @@ mod tests {
             assert!(read(&["--memory", mib]).is_err(), "{mib}");
         }
         assert_eq!(read(&["--memory", "2"]).unwrap().memory, 2);
+    }
+
+    #[test]
+    fn what_only_a_virtual_machine_has_is_refused_for_a_process() {
+        assert!(read(&["--host", "--smp", "2"]).is_err());
+        assert!(read(&["--host", "--gdb"]).is_err());
+        assert!(read(&["--bind", "0.0.0.0"]).is_err());
+        let options = read(&["--host", "--bind", "::1", "--peer-port", "0"]).unwrap();
+        assert_eq!((options.host, options.peer_port), (true, Some(0)));
     }
 
     #[test]

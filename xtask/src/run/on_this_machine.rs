@@ -1,0 +1,56 @@
+//! `run --host`: the node as an ordinary process, without a virtual machine.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::mpsc;
+
+use anyhow::{Context, Result};
+use kernel::config::Config;
+use kernel::executor::{Executor, drive};
+
+use super::console::{Console, Ports};
+use super::{Options, PortUse, port};
+use crate::host::{EventLoop, HostNetwork, LogSink, OperatingSystem, Sockets};
+use crate::node_config::NodeConfig;
+
+/// Runs the node until Ctrl-C is typed.
+pub(super) fn run(options: &Options) -> Result<ExitCode> {
+    let config = configuration(options)?;
+    let machine = OperatingSystem::new(u64::from(options.memory) << 20);
+    let sockets = Sockets::new()?;
+    let mut event_loop = EventLoop::new(sockets.clone(), machine.clone())?;
+    let stopper = event_loop.stopper();
+    ctrlc::set_handler(move || stopper.stop())?;
+
+    let mut console = Console::new(options, Ports::AsSaid)?;
+    let (failed, failure) = mpsc::channel();
+    LogSink::install(config.log.into(), machine.start(), move |line| {
+        if let Err(error) = console.line(line) {
+            // The receiver lives as long as the node.
+            let _ = failed.send(error);
+        }
+    });
+    let executor = Executor::new(Rc::new(machine.clone()));
+    let address = options.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let network = HostNetwork::new(sockets, executor.clone(), address);
+    let _node = kernel::run::start(&executor, &network, Rc::new(machine), config);
+    drive(&executor, &mut event_loop);
+    executor.shut_down();
+    eprintln!("\nstopped");
+    match failure.try_recv() {
+        Ok(error) => Err(error).context("the log could not be shown"),
+        Err(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The configuration with the ports of this machine.
+fn configuration(options: &Options) -> Result<Config> {
+    let mut config = NodeConfig::read(options.config.as_deref())?.into_config();
+    if let Some(level) = options.log {
+        config.log = level.into();
+    }
+    let address = options.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    config.http.port = port(address, options.port, PortUse::Http)?;
+    Ok(config)
+}
