@@ -62,3 +62,17 @@ pub(crate) fn after(start: Instant, duration: Duration) -> Instant {
     let micros = i64::try_from(duration.total_micros()).unwrap_or(i64::MAX);
     Instant::from_micros(start.total_micros().saturating_add(micros))
 }
+
+/// Lets other tasks run before going on.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

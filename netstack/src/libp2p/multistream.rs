@@ -2,7 +2,8 @@
 //!
 //! Every message is a length (unsigned varint) and that many bytes, the last of which is a line feed.
 //! The dialer sends the header and a proposal in one write; the listener answers each of them, or `na`
-//! to what it does not speak. Nothing beyond the negotiation is read from the stream.
+//! to what it does not speak. Nothing beyond the negotiation is read from the stream. Both sides may write
+//! before they read, so the stream must hold a header and a proposal.
 //!
 //! # Not supported
 //!
@@ -13,12 +14,15 @@ use core::fmt;
 
 use embedded_io_async::{Read, Write};
 use futures_util::FutureExt;
+use unsigned_varint::{decode, encode};
 
 use super::limits::{MULTISTREAM_MESSAGE_BYTES, PROTOCOL_NAME_BYTES, PROTOCOL_PROPOSALS};
 
 const HEADER: &[u8] = b"/multistream/1.0.0";
 const NOT_AVAILABLE: &[u8] = b"na";
 const LIST: &[u8] = b"ls";
+/// Bytes of the longest length that is within the bound.
+const LENGTH_BYTES: usize = 2;
 
 /// Why no protocol was agreed on; `E` is the stream's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +41,24 @@ pub enum Error<E> {
     Refused,
 }
 
+impl<E> Error<E> {
+    /// The same with another error of the stream.
+    pub fn map<F>(self, map: impl FnOnce(E) -> F) -> Error<F> {
+        match self {
+            Self::Stream(error) => Error::Stream(map(error)),
+            Self::Closed => Error::Closed,
+            Self::Malformed => Error::Malformed,
+            Self::TooLong => Error::TooLong,
+            Self::TooManyProposals => Error::TooManyProposals,
+            Self::Refused => Error::Refused,
+        }
+    }
+}
+
 impl<E: fmt::Display> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stream(error) => error.fmt(f),
+            Self::Stream(error) => write!(f, "the stream failed: {error}"),
             Self::Closed => f.write_str("the stream ended before a protocol was agreed on"),
             Self::Malformed => f.write_str("no multistream-select message that belongs here"),
             Self::TooLong => f.write_str("a multistream-select message is too long"),
@@ -60,25 +78,27 @@ pub async fn listen<'a, S: Read + Write>(
     stream: &mut S,
     protocols: &[&'a str],
 ) -> Result<&'a str, Error<S::Error>> {
-    let mut message = Message::default();
-    message.receive(stream).await?;
-    if message.text() != Some(HEADER) {
+    let mut talk = Talk::new(stream);
+    if talk.receive().await? != Some(HEADER) {
         return Err(Error::Malformed);
     }
-    send(stream, HEADER).await?;
+    put(&mut talk.answers, HEADER);
     for _ in 0..PROTOCOL_PROPOSALS {
-        message.receive(stream).await?;
-        let text = message.text();
+        let text = talk.receive().await?;
+        if text == Some(HEADER) {
+            return Err(Error::Malformed);
+        }
+        let is_list = text == Some(LIST);
         let chosen = protocols.iter().find(|name| text == Some(name.as_bytes()));
         if let Some(chosen) = chosen {
-            send(stream, chosen.as_bytes()).await?;
-            stream.flush().await.map_err(Error::Stream)?;
+            put(&mut talk.answers, chosen.as_bytes());
+            talk.send().await?;
             return Ok(chosen);
         }
-        match text {
-            Some(HEADER) => return Err(Error::Malformed),
-            Some(LIST) => send(stream, &listing(protocols)).await?,
-            _ => send(stream, NOT_AVAILABLE).await?,
+        if is_list {
+            put(&mut talk.answers, &listing(protocols));
+        } else {
+            put(&mut talk.answers, NOT_AVAILABLE);
         }
     }
     Err(Error::TooManyProposals)
@@ -89,18 +109,14 @@ pub async fn listen<'a, S: Read + Write>(
 /// # Errors
 /// [`Error::Refused`] when it does not speak it; others when the stream is of no more use.
 pub async fn dial<S: Read + Write>(stream: &mut S, protocol: &str) -> Result<(), Error<S::Error>> {
-    let mut proposal = Vec::with_capacity(HEADER.len() + protocol.len() + 5);
-    put(&mut proposal, HEADER);
-    put(&mut proposal, protocol.as_bytes());
-    stream.write_all(&proposal).await.map_err(Error::Stream)?;
-    stream.flush().await.map_err(Error::Stream)?;
-    let mut message = Message::default();
-    message.receive(stream).await?;
-    if message.text() != Some(HEADER) {
+    let mut talk = Talk::new(stream);
+    put(&mut talk.answers, HEADER);
+    put(&mut talk.answers, protocol.as_bytes());
+    talk.send().await?;
+    if talk.receive().await? != Some(HEADER) {
         return Err(Error::Malformed);
     }
-    message.receive(stream).await?;
-    match message.text() {
+    match talk.receive().await? {
         Some(NOT_AVAILABLE) => Err(Error::Refused),
         Some(text) if text == protocol.as_bytes() => Ok(()),
         _ => Err(Error::Malformed),
@@ -109,8 +125,8 @@ pub async fn dial<S: Read + Write>(stream: &mut S, protocol: &str) -> Result<(),
 
 /// Appends a message.
 fn put(bytes: &mut Vec<u8>, text: &[u8]) {
-    let mut buffer = unsigned_varint::encode::usize_buffer();
-    bytes.extend_from_slice(unsigned_varint::encode::usize(text.len() + 1, &mut buffer));
+    let mut buffer = encode::usize_buffer();
+    bytes.extend_from_slice(encode::usize(text.len() + 1, &mut buffer));
     bytes.extend_from_slice(text);
     bytes.push(b'\n');
 }
@@ -124,84 +140,71 @@ fn listing(protocols: &[&str]) -> Vec<u8> {
     text
 }
 
-async fn send<S: Read + Write>(stream: &mut S, text: &[u8]) -> Result<(), Error<S::Error>> {
-    let mut message = Vec::with_capacity(text.len() + 3);
-    put(&mut message, text);
-    stream.write_all(&message).await.map_err(Error::Stream)
+/// One side of a negotiation.
+struct Talk<'s, S> {
+    stream: &'s mut S,
+    /// Messages that leave before the next wait: answers to what came together leave together.
+    answers: Vec<u8>,
+    /// A received message. What is longer than any name spoken here is read past, not kept.
+    message: [u8; PROTOCOL_NAME_BYTES + 1],
 }
 
-/// Reads some bytes. What was written leaves before that has to wait: answers to messages that came
-/// together leave together.
-async fn read_some<S: Read + Write>(
-    stream: &mut S,
-    bytes: &mut [u8],
-) -> Result<usize, Error<S::Error>> {
-    let ready = stream.read(bytes).now_or_never();
-    let read = match ready {
-        Some(read) => read,
-        None => {
-            stream.flush().await.map_err(Error::Stream)?;
-            stream.read(bytes).await
+impl<'s, S: Read + Write> Talk<'s, S> {
+    fn new(stream: &'s mut S) -> Self {
+        Self { stream, answers: Vec::new(), message: [0; PROTOCOL_NAME_BYTES + 1] }
+    }
+
+    async fn send(&mut self) -> Result<(), Error<S::Error>> {
+        self.stream.write_all(&self.answers).await.map_err(Error::Stream)?;
+        self.answers.clear();
+        self.stream.flush().await.map_err(Error::Stream)
+    }
+
+    /// Reads some bytes of the message into its place.
+    async fn read(&mut self, from: usize, to: usize) -> Result<usize, Error<S::Error>> {
+        let bytes = self.message.get_mut(from..to).unwrap_or_default();
+        let ready = self.stream.read(bytes).now_or_never();
+        let read = if let Some(read) = ready {
+            read
+        } else {
+            self.send().await?;
+            self.stream.read(self.message.get_mut(from..to).unwrap_or_default()).await
+        };
+        match read.map_err(Error::Stream)? {
+            0 => Err(Error::Closed),
+            read => Ok(read),
         }
-    };
-    match read.map_err(Error::Stream)? {
-        0 => Err(Error::Closed),
-        read => Ok(read),
-    }
-}
-
-/// A received message. What is longer than any name spoken here is read past, not kept.
-struct Message {
-    bytes: [u8; PROTOCOL_NAME_BYTES + 1],
-    length: usize,
-}
-
-impl Default for Message {
-    fn default() -> Self {
-        Self { bytes: [0; PROTOCOL_NAME_BYTES + 1], length: 0 }
-    }
-}
-
-impl Message {
-    /// The text without its line feed, unless it is too long to be the name of anything spoken here.
-    fn text(&self) -> Option<&[u8]> {
-        self.bytes.get(..self.length)?.strip_suffix(b"\n")
     }
 
-    async fn receive<S: Read + Write>(&mut self, stream: &mut S) -> Result<(), Error<S::Error>> {
-        let length = receive_length(stream).await?;
+    /// The text of the next message, unless it is too long to be the name of anything spoken here.
+    async fn receive(&mut self) -> Result<Option<&[u8]>, Error<S::Error>> {
+        let length = self.receive_length().await?;
         let mut last = 0;
         let mut received = 0;
         while received < length {
             // The end of a long message overwrites its beginning, which nobody looks at.
-            let kept = if length <= self.bytes.len() { received } else { 0 };
-            let room = self.bytes.get_mut(kept..).unwrap_or_default();
-            let wanted = room.len().min(length - received);
-            let room = room.get_mut(..wanted).unwrap_or_default();
-            let read = read_some(stream, room).await?;
-            last = room.get(read - 1).copied().unwrap_or_default();
+            let from = if length <= self.message.len() { received } else { 0 };
+            let to = self.message.len().min(from + length - received);
+            let read = self.read(from, to).await?;
+            last = self.message.get(from + read - 1).copied().unwrap_or_default();
             received += read;
         }
-        self.length = length;
-        if last == b'\n' { Ok(()) } else { Err(Error::Malformed) }
+        if last == b'\n' { Ok(self.message.get(..length - 1)) } else { Err(Error::Malformed) }
     }
-}
 
-async fn receive_length<S: Read + Write>(stream: &mut S) -> Result<usize, Error<S::Error>> {
-    let mut varint = [0; 2];
-    for have in 1..=varint.len() {
-        let byte = varint.get_mut(have - 1..have).unwrap_or_default();
-        read_some(stream, byte).await?;
-        if byte.first().is_some_and(|byte| unsigned_varint::decode::is_last(*byte)) {
-            let bytes = varint.get(..have).unwrap_or_default();
-            let (length, _) =
-                unsigned_varint::decode::usize(bytes).map_err(|_| Error::Malformed)?;
-            return match length {
-                0 => Err(Error::Malformed),
-                1..=MULTISTREAM_MESSAGE_BYTES => Ok(length),
-                _ => Err(Error::TooLong),
-            };
+    async fn receive_length(&mut self) -> Result<usize, Error<S::Error>> {
+        for have in 1..=LENGTH_BYTES {
+            self.read(have - 1, have).await?;
+            let bytes = self.message.get(..have).unwrap_or_default();
+            if bytes.last().is_some_and(|byte| decode::is_last(*byte)) {
+                let (length, _) = decode::usize(bytes).map_err(|_| Error::Malformed)?;
+                return match length {
+                    0 => Err(Error::Malformed),
+                    1..=MULTISTREAM_MESSAGE_BYTES => Ok(length),
+                    _ => Err(Error::TooLong),
+                };
+            }
         }
+        Err(Error::TooLong)
     }
-    Err(Error::TooLong)
 }

@@ -1,1 +1,0 @@
-//! Noise XX: both sides prove who they are, then everything is encrypted (libp2p noise specification).
