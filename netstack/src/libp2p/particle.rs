@@ -1,1 +1,0 @@
-//! `/fluence/particle/2.0.0`: the message and its framing.
