@@ -41,13 +41,22 @@ impl Stack {
     /// # Errors
     /// [`ResolveError`].
     pub async fn resolve(&self, name: &str) -> Result<Vec<IpAddress>, ResolveError> {
+        self.resolve_to(name, &[DnsQueryType::A, DnsQueryType::Aaaa]).await
+    }
+
+    /// The addresses of a host: of the first kind of which it has any.
+    pub(crate) async fn resolve_to(
+        &self,
+        name: &str,
+        kinds: &[DnsQueryType],
+    ) -> Result<Vec<IpAddress>, ResolveError> {
         if let Ok(address) = IpAddress::from_str(name) {
             return Ok(Vec::from([address]));
         }
         if !is_host_name(name) {
             return Err(ResolveError::BadName);
         }
-        for kind in [DnsQueryType::A, DnsQueryType::Aaaa] {
+        for &kind in kinds {
             let addresses = match Query::start(self, name, kind)?.result().await {
                 Ok(addresses) => addresses,
                 Err(ResolveError::NotFound) => continue,

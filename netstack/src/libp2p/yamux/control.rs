@@ -13,7 +13,7 @@ pub struct Control {
     session: Rc<RefCell<Session>>,
 }
 
-/// What a connection holds at the moment.
+/// What a connection holds at the moment, and how much came over it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Streams that the peer opened and that are not over, those refused excepted.
@@ -26,6 +26,9 @@ pub struct Counters {
     pub receive_buffered: usize,
     /// Bytes that were written and have not left.
     pub send_buffered: usize,
+    /// Bytes of frames that have arrived since the connection began: whether they grow shows whether the
+    /// peer is there.
+    pub received_bytes: u64,
 }
 
 impl Control {

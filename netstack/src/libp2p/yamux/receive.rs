@@ -52,7 +52,9 @@ impl Session {
                 }
             }
         }
-        Ok(bytes.len() - rest.len())
+        let taken = bytes.len() - rest.len();
+        self.received_bytes += taken as u64;
+        Ok(taken)
     }
 
     /// What is left of a frame's payload; its end may be that of the stream.

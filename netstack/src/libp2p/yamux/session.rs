@@ -40,6 +40,8 @@ pub(super) struct Session {
     pub(super) unacknowledged: usize,
     pub(super) receive_buffered: usize,
     pub(super) send_buffered: usize,
+    /// Bytes that arrived in all.
+    pub(super) received_bytes: u64,
     /// What to say at last, once it is decided to leave.
     pub(super) leaving: Option<GoAway>,
     pub(super) peer_leaves: bool,
@@ -76,6 +78,7 @@ impl Session {
             unacknowledged: 0,
             receive_buffered: 0,
             send_buffered: 0,
+            received_bytes: 0,
             leaving: None,
             peer_leaves: false,
             ended: false,
@@ -95,6 +98,7 @@ impl Session {
             unacknowledged: self.unacknowledged,
             receive_buffered: self.receive_buffered,
             send_buffered: self.send_buffered,
+            received_bytes: self.received_bytes,
         }
     }
 

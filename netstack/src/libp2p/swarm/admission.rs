@@ -1,0 +1,192 @@
+//! Who gets in, and who leaves when there is no room.
+//!
+//! Every connection holds a place from the moment it is accepted or dialed. When there is none left for
+//! a newcomer, the oldest connection that has not finished its handshake leaves (an honest handshake
+//! takes a few round trips, so under a flood it is the half-open and the slow ones that go); then the
+//! one that has been idle longest, and of the idle ones those that never carried a particle first. A
+//! connection with streams in use never leaves.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use core::cell::RefCell;
+
+use super::activity::Activity;
+use super::config::Limits;
+use super::ending::{Ending, Why};
+use super::limits::EVICTION_GRACE;
+use super::origin::Origin;
+use crate::time::{Instant, after};
+
+/// The places of all connections; clones are the same.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    table: Rc<RefCell<Table>>,
+    limits: Limits,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u64,
+    held: BTreeMap<u64, Held>,
+    evicted: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    origin: Origin,
+    stage: Stage,
+    ending: Rc<Ending>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Accepted, handshake under way.
+    Arriving,
+    /// Dialed, handshake under way.
+    Dialing,
+    /// Ready.
+    Established(Rc<Activity>),
+}
+
+/// There is no room for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoRoom;
+
+/// The place of one connection, free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    table: Rc<RefCell<Table>>,
+    id: u64,
+    pub(super) ending: Rc<Ending>,
+}
+
+impl Places {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { table: Rc::default(), limits }
+    }
+
+    /// A place for a connection from `origin`.
+    pub(super) fn admit(&self, now: Instant, origin: &Origin) -> Result<Place, NoRoom> {
+        let table = &mut *self.table.borrow_mut();
+        let limits = &self.limits;
+        let same = |held: &Held| held.origin == *origin;
+        if table.arriving(same) >= limits.max_handshakes_per_address {
+            table.evict_arriving(same);
+        } else if table.arriving(|_| true) >= limits.max_handshakes {
+            table.evict_arriving(|_| true);
+        }
+        let inbound_of_origin = table.count(|held| same(held) && !held.is_dialing());
+        if inbound_of_origin >= limits.max_connections_per_address {
+            table.make_room(now, same)?;
+        }
+        if table.held.len() >= limits.max_connections {
+            table.make_room(now, |_| true)?;
+        }
+        Ok(self.seat(table, origin, Stage::Arriving))
+    }
+
+    /// A place for a connection that we dial.
+    pub(super) fn reserve(&self, now: Instant, origin: &Origin) -> Result<Place, NoRoom> {
+        let table = &mut *self.table.borrow_mut();
+        if table.held.len() >= self.limits.max_connections {
+            table.make_room(now, |_| true)?;
+        }
+        Ok(self.seat(table, origin, Stage::Dialing))
+    }
+
+    fn seat(&self, table: &mut Table, origin: &Origin, stage: Stage) -> Place {
+        table.next += 1;
+        let (id, ending) = (table.next, Rc::<Ending>::default());
+        table.held.insert(id, Held { origin: origin.clone(), stage, ending: Rc::clone(&ending) });
+        Place { table: Rc::clone(&self.table), id, ending }
+    }
+
+    /// Connections whose handshake is done, those in it, and those evicted so far.
+    pub(super) fn count(&self) -> (usize, usize, u64) {
+        let table = self.table.borrow();
+        let established = table.count(|held| matches!(held.stage, Stage::Established(_)));
+        (established, table.held.len() - established, table.evicted)
+    }
+
+    /// Tells every connection to end.
+    pub(super) fn end_all(&self, why: Why) {
+        let endings = |table: &Table| -> alloc::vec::Vec<Rc<Ending>> {
+            table.held.values().map(|held| Rc::clone(&held.ending)).collect()
+        };
+        let all = endings(&self.table.borrow());
+        all.iter().for_each(|ending| ending.say(why));
+    }
+}
+
+impl Held {
+    fn is_dialing(&self) -> bool {
+        matches!(self.stage, Stage::Dialing)
+    }
+
+    /// Whether nothing has been done for a while, and then: never useful first, longest idle first.
+    fn idleness(&self, now: Instant) -> Option<(bool, Instant)> {
+        let Stage::Established(activity) = &self.stage else { return None };
+        let since = activity.idle_since()?;
+        (after(since, EVICTION_GRACE) <= now).then(|| (activity.is_useful(), since))
+    }
+}
+
+impl Table {
+    fn count(&self, which: impl Fn(&Held) -> bool) -> usize {
+        self.held.values().filter(|held| which(held)).count()
+    }
+
+    fn arriving(&self, which: impl Fn(&Held) -> bool) -> usize {
+        self.count(|held| matches!(held.stage, Stage::Arriving) && which(held))
+    }
+
+    /// Ends the oldest unfinished incoming handshake; false when there is none.
+    fn evict_arriving(&mut self, which: impl Fn(&Held) -> bool) -> bool {
+        let mut arriving =
+            self.held.iter().filter(|(_, held)| matches!(held.stage, Stage::Arriving));
+        let Some(id) = arriving.find(|(_, held)| which(held)).map(|(id, _)| *id) else {
+            return false;
+        };
+        self.evict(id);
+        true
+    }
+
+    fn make_room(&mut self, now: Instant, which: impl Fn(&Held) -> bool) -> Result<(), NoRoom> {
+        if self.evict_arriving(&which) {
+            return Ok(());
+        }
+        let idle = self.held.iter().filter(|(_, held)| which(held));
+        let idle = idle.filter_map(|(id, held)| Some((held.idleness(now)?, *id)));
+        let (_, id) = idle.min().ok_or(NoRoom)?;
+        self.evict(id);
+        Ok(())
+    }
+
+    /// Frees the place at once; its connection ends as soon as it hears of it.
+    fn evict(&mut self, id: u64) {
+        if let Some(held) = self.held.remove(&id) {
+            self.evicted += 1;
+            held.ending.say(Why::Evicted);
+        }
+    }
+}
+
+impl Place {
+    /// The number of the place; later ones are larger.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The handshake is done.
+    pub(super) fn establish(&self, activity: &Rc<Activity>) {
+        if let Some(held) = self.table.borrow_mut().held.get_mut(&self.id) {
+            held.stage = Stage::Established(Rc::clone(activity));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.table.borrow_mut().held.remove(&self.id);
+    }
+}

@@ -1,0 +1,109 @@
+//! Every bound of the swarm, in one place.
+//!
+//! Those that an operator may want to choose are the defaults of [`super::Limits`].
+
+use crate::time::Duration;
+
+/// Connections of all peers at once, those still in their handshake included.
+pub const MAX_CONNECTIONS: usize = 512;
+/// Connections from one remote address (of IPv6: from one /64 network). Generous, because many peers
+/// can be behind one translated address.
+pub const MAX_CONNECTIONS_PER_ADDRESS: usize = 384;
+/// Connections in their handshake at once.
+pub const MAX_HANDSHAKES: usize = 96;
+/// Connections in their handshake at once from one remote address.
+pub const MAX_HANDSHAKES_PER_ADDRESS: usize = 64;
+/// Connections of one peer. One beyond takes the room of the oldest.
+pub const MAX_CONNECTIONS_PER_PEER: usize = 5;
+/// Time from the accepted TCP connection to the first yamux frame.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection without streams (pings and identify do not count) is closed after this time.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// The same for a connection whose peer has a newer one.
+pub const SUPERSEDED_TIMEOUT: Duration = Duration::from_secs(60);
+/// A connection is idle enough to make room for another after this time.
+pub const EVICTION_GRACE: Duration = Duration::from_secs(5);
+/// Time that a connection which we end has for its farewell.
+pub const FAREWELL: Duration = Duration::from_secs(2);
+/// Two connections between the same peers, one opened by each, are a simultaneous opening when they
+/// began within this time of each other.
+pub const SIMULTANEOUS_WINDOW: Duration = Duration::from_secs(5);
+
+/// A peer is asked for its identity this often.
+pub const IDENTIFY_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// Time for an exchange of identities.
+pub const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer whose identity lacks the particle protocol has this long to announce it.
+pub const UNWANTED_GRACE: Duration = Duration::from_secs(30);
+/// Longest agent name kept of a peer, in bytes.
+pub const MAX_AGENT_BYTES: usize = 128;
+/// Time between two pings of a connection on which nothing arrives.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// A connection on which nothing at all has arrived for this long after a ping is dead.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Streams of one connection that its peer may have open; more are reset.
+pub const MAX_OPEN_STREAMS: usize = 256;
+/// Incoming streams of one connection that are served at once; others wait in yamux.
+pub const MAX_SERVED_STREAMS: usize = 16;
+/// Time for an incoming stream to choose its protocol and to bring its message.
+pub const INBOUND_STREAM_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of one particle message, either way (what stock clients take).
+pub const MAX_PARTICLE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of all particles that are being received or wait for the handler.
+pub const MAX_INBOUND_BYTES: usize = 32 * 1024 * 1024;
+/// What a particle counts for beyond its length.
+pub const PARTICLE_OVERHEAD_BYTES: usize = 1024;
+
+/// Outgoing streams of one connection whose protocol is not chosen yet.
+pub const MAX_NEGOTIATIONS: usize = 8;
+/// Outgoing particles of one connection that are being written or wait for their receipt.
+pub const MAX_SENDING: usize = 64;
+/// Time for a particle to be sent, connecting included.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time that a peer has, after all was written, to close the stream in return.
+pub const RECEIPT_PATIENCE: Duration = Duration::from_secs(5);
+/// Particles that wait for one peer.
+pub const MAX_QUEUED_PER_PEER: usize = 128;
+/// Bytes of the particles that wait for one peer.
+pub const MAX_QUEUED_BYTES_PER_PEER: usize = 16 * 1024 * 1024;
+/// Particles that wait for any peer.
+pub const MAX_QUEUED: usize = 4096;
+/// Bytes of the particles that wait for any peer; one particle for several peers counts for each.
+pub const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
+
+/// Peers being dialed at once.
+pub const MAX_DIALS: usize = 16;
+/// Peers that wait to be dialed.
+pub const MAX_WAITING_DIALS: usize = 128;
+/// Time for one address: connection and handshake.
+pub const DIAL_ADDRESS_TIMEOUT: Duration = Duration::from_secs(8);
+/// Time for a peer, all its addresses together.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(16);
+/// Addresses of one name that are tried.
+pub const MAX_RESOLVED: usize = 4;
+/// First pause after a failed dial; it doubles with each further failure.
+pub const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+/// Longest pause after a failed dial.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// A particle waits for the end of a pause that is no longer than this; else it is not sent.
+pub const BACKOFF_PATIENCE: Duration = Duration::from_secs(2);
+/// A connection that ends sooner counts as a failed dial.
+pub const STABLE_AFTER: Duration = Duration::from_secs(5);
+
+/// Bootstrap peers.
+pub const MAX_BOOTSTRAP: usize = 32;
+/// A bootstrap peer is dialed again after 5, 10, 15 … seconds.
+pub const BOOTSTRAP_STEP: Duration = Duration::from_secs(5);
+/// Longest time between two dials of a bootstrap peer.
+pub const BOOTSTRAP_MAX: Duration = Duration::from_secs(60);
+
+/// Peers in the address book.
+pub const MAX_KNOWN_PEERS: usize = 1024;
+/// Addresses of one peer in the address book.
+pub const MAX_ADDRESSES_PER_PEER: usize = 8;
+/// Addresses that we announce.
+pub const MAX_LISTEN_ADDRESSES: usize = 16;
+/// Time that a shutdown takes at most.
+pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
