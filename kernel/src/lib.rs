@@ -6,6 +6,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`aleph`] | Aleph programs: messages, packages, schedules, triggers |
 //! | [`machine`] | what the node asks of its host: time, randomness, figures, the network poll |
 //! | [`executor`] | tasks and timers on one core, and the main loop |
 //! | [`config`] | the configuration: its form, its bytes, its checks |
@@ -24,6 +25,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod aleph;
 pub mod config;
 pub mod executor;
 pub mod identity;

@@ -1,0 +1,21 @@
+//! Aleph programs: messages, packages, schedules, triggers.
+//!
+//! Everything here is a function of bytes: nothing waits, nothing is fetched. What comes from strangers
+//! (messages, archives, cron lines, requests) is refused with a reason or understood, within the bounds
+//! of [`limits`]. The map:
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`calendar`] | days and dates |
+//! | [`item_hash`] | the names of messages and files |
+//! | [`schema`] | shapes of JSON documents: check, fill in defaults, say what is wrong and where |
+//! | [`message`] | the network's messages: PROGRAM, INSTANCE, POST, AGGREGATE, STORE, FORGET, V-PROGRAM |
+//! | [`signature`] | who signed a message |
+//! | [`limits`] | every bound |
+
+pub mod calendar;
+pub mod item_hash;
+pub mod limits;
+pub mod message;
+pub mod schema;
+pub mod signature;
