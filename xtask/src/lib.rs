@@ -16,6 +16,7 @@ pub mod host;
 pub mod http;
 pub mod lint;
 pub mod linux_loader;
+pub mod message;
 pub mod node_config;
 pub mod process;
 pub mod qemu;

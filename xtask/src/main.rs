@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::build::{self, Image};
-use xtask::{air, bench, doctor, fuzz, lint, run, send, sizes, symbolize, test};
+use xtask::{air, bench, doctor, fuzz, lint, message, run, send, sizes, symbolize, test};
 
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask", about = "Builds, runs and tests Aerolith")]
@@ -28,6 +28,7 @@ enum Verb {
     Sizes(sizes::Options),
     Air(air::Options),
     Fuzz(fuzz::Options),
+    Message(message::Options),
     Symbolize(symbolize::Options),
     #[command(subcommand)]
     Bench(bench::What),
@@ -59,6 +60,7 @@ fn perform(verb: Verb) -> Result<ExitCode> {
         Verb::Lint => lint::run()?,
         Verb::Air(options) => air::run(&options)?,
         Verb::Fuzz(options) => fuzz::run(&options)?,
+        Verb::Message(options) => message::run(&options)?,
         Verb::Sizes(options) => sizes::run(&options)?,
         Verb::Symbolize(options) => symbolize::run(&options)?,
     }

@@ -1,0 +1,142 @@
+//! `message check`: whether the network would take a message, and if not, what is wrong with it.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use kernel::aleph::limits::MAX_MESSAGE_BYTES;
+use kernel::aleph::message::{ItemType, Message, Signed};
+use kernel::aleph::signature::{self, SignatureError};
+
+/// Aleph messages
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Says whether messages are well formed and signed by their sender, and if not, what is wrong
+    Check {
+        /// Files with one message each; `-` is standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// Says what became of each file; an error if a message is refused.
+///
+/// # Errors
+/// If a file cannot be read or holds a message that is refused.
+pub fn run(options: &Options) -> Result<()> {
+    let Verb::Check { files } = &options.verb;
+    let mut refused = 0;
+    for file in files {
+        let verdict = check(&read(file)?);
+        refused += usize::from(!verdict.is_accepted);
+        println!("{}: {}", file.display(), verdict.words.join("\n    "));
+    }
+    if refused > 0 {
+        bail!("{refused} of {} messages are refused", files.len());
+    }
+    Ok(())
+}
+
+/// What is said of one message.
+#[derive(Debug)]
+struct Verdict {
+    is_accepted: bool,
+    /// Lines of text.
+    words: Vec<String>,
+}
+
+fn check(text: &str) -> Verdict {
+    let message = match Message::parse_published(text) {
+        Ok(message) => message,
+        Err(refusals) => {
+            let mut words = vec!["refused".to_owned()];
+            words.extend(refusals.iter().map(ToString::to_string));
+            return Verdict { is_accepted: false, words };
+        }
+    };
+    let kind = message.kind().word();
+    let mut words = vec![match message.signed() {
+        Signed::Same => "the item hash covers the content".to_owned(),
+        Signed::Other(_) => {
+            "`content` is not what the item hash covers: only `item_content` counts".to_owned()
+        }
+        Signed::Unusable(refusals) => {
+            format!("what the item hash covers cannot be used: {refusals}")
+        }
+        Signed::Elsewhere => match message.item_type() {
+            ItemType::Ipfs => "the content is in IPFS and was not looked at there".to_owned(),
+            _ => "the content is in the network's storage and was not looked at there".to_owned(),
+        },
+    }];
+    let is_accepted = match signature::verify(&message) {
+        Ok(()) => {
+            words.push(format!("the signature is that of {}", message.sender()));
+            true
+        }
+        Err(error @ (SignatureError::Missing | SignatureError::NotVerifiable)) => {
+            words.push(format!("whether its sender sent it is open: {error}"));
+            true
+        }
+        Err(error) => {
+            words.push(format!("the network would refuse it: {error}"));
+            false
+        }
+    };
+    let verdict = if is_accepted { "accepted" } else { "refused" };
+    words.insert(0, format!("{verdict}: {kind} {}", message.item_hash()));
+    Verdict { is_accepted, words }
+}
+
+fn read(file: &Path) -> Result<String> {
+    // One byte more than any message tells a file that is too long from one that is not.
+    let limit = u64::try_from(MAX_MESSAGE_BYTES)? + 1;
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin().take(limit).read_to_string(&mut text).context("standard input")?;
+    } else {
+        let open = fs::File::open(file).with_context(|| format!("cannot read {file:?}"))?;
+        open.take(limit)
+            .read_to_string(&mut text)
+            .with_context(|| format!("cannot read {file:?}"))?;
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNSIGNED: &str = r#"{"chain":"SOL","sender":"x","type":"POST","channel":null,"signature":null,"time":1,
+        "item_type":"inline","item_hash":"a2eb73434c1a13aa1cbf46cfc1f4361aec13acdb8950acda395bd923db056de4",
+        "item_content":"{\"address\":\"x\",\"time\":1,\"type\":\"note\"}"}"#;
+
+    #[test]
+    fn a_message_without_signature_is_accepted_with_a_remark() {
+        let verdict = check(UNSIGNED);
+        assert!(verdict.is_accepted, "{:?}", verdict.words);
+        assert!(verdict.words[0].starts_with("accepted: POST a2eb"));
+        assert!(verdict.words[2].contains("there is no signature"));
+    }
+
+    #[test]
+    fn a_wrong_signature_is_refused() {
+        let verdict = check(&UNSIGNED.replace(r#""signature":null"#, r#""signature":"{}""#));
+        assert!(!verdict.is_accepted);
+        assert!(verdict.words[0].starts_with("refused: POST"));
+    }
+
+    #[test]
+    fn a_refusal_names_the_field() {
+        let verdict = check(&UNSIGNED.replace("SOL", "BTC"));
+        assert!(!verdict.is_accepted);
+        assert!(verdict.words[1].starts_with("chain is none of"));
+    }
+}
