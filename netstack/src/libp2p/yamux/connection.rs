@@ -10,7 +10,7 @@ use core::task::Poll;
 use embedded_io_async::{Error as _, Read};
 
 use super::control::Control;
-use super::limits::{BUSY_READ_BYTES, FAREWELL_TIMEOUT, IDLE_READ_BYTES};
+use super::limits::{BUSY_READ_BYTES, FAREWELL_TIMEOUT, IDLE_READ_BYTES, READS_IN_A_ROW};
 use super::session::Session;
 use super::transmit::Next;
 use super::{End, GoAway, Limits, Role};
@@ -86,7 +86,13 @@ async fn receive<R: Read, T: Timer>(session: &RefCell<Session>, reader: &mut R, 
     let stall = session.borrow().limits.stall_timeout;
     let mut idle = [0; IDLE_READ_BYTES];
     let mut busy = Vec::new();
+    let mut reads = 0;
     loop {
+        reads += 1;
+        if reads == READS_IN_A_ROW {
+            reads = 0;
+            give_way().await;
+        }
         let buffer = if busy.is_empty() { &mut idle[..] } else { &mut busy[..] };
         let read = match reader.read(buffer).await {
             Ok(0) => return End::ClosedByPeer,
@@ -116,6 +122,19 @@ async fn receive<R: Read, T: Timer>(session: &RefCell<Session>, reader: &mut R, 
             busy = Vec::new();
         }
     }
+}
+
+/// Lets everything else run that can.
+async fn give_way() {
+    let mut given = false;
+    poll_fn(|context| {
+        if core::mem::replace(&mut given, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Sends what is ready.

@@ -28,10 +28,14 @@ pub const RECEIVE_BYTES: usize = 512 * 1024;
 pub const SEND_BYTES: usize = 256 * 1024;
 /// Bytes that one stream holds until they are sent.
 pub const STREAM_SEND_BYTES: usize = SENT_FRAME_BYTES;
+/// Bytes that a stream may hold although the others hold all of [`SEND_BYTES`].
+pub const STREAM_LEAST_SEND_BYTES: usize = 512;
 /// Bytes that an idle connection waits with.
 pub const IDLE_READ_BYTES: usize = 512;
 /// Bytes read at once from a busy connection.
 pub const BUSY_READ_BYTES: usize = 16 * 1024;
+/// Reads from a connection, none of which had to wait, before other tasks get their turn.
+pub const READS_IN_A_ROW: usize = 16;
 /// How long a full receive buffer may stay full, and a write may take.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the last frames and the end of the connection may take.
@@ -48,7 +52,7 @@ pub struct Limits {
     pub unacknowledged: usize,
     /// Received bytes that all streams hold for their readers; at least 1.
     pub receive_bytes: usize,
-    /// Bytes that all streams hold until they are sent; at least 1.
+    /// Bytes that all streams hold until they are sent, [`STREAM_LEAST_SEND_BYTES`] of each excepted.
     pub send_bytes: usize,
     /// How long a full receive buffer may stay full, and one write may take.
     pub stall_timeout: Duration,

@@ -29,9 +29,12 @@ mod connection;
 mod control;
 mod frame;
 pub mod limits;
+mod owner;
 mod receive;
 mod session;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod transmit;
 
 use core::fmt;

@@ -23,7 +23,7 @@ pub(super) enum Next {
 impl Session {
     /// Fills `batch` with what is ready to leave, waiting until something is.
     pub(super) fn poll_batch(&mut self, batch: &mut Vec<u8>, context: &Context<'_>) -> Poll<Next> {
-        if self.has_ended() {
+        if self.ended {
             return Poll::Ready(Next::Nothing);
         }
         self.fill(batch);
