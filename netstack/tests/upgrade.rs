@@ -83,9 +83,12 @@ async fn exchange(near: Secured<Pipe>, far: Secured<Pipe>, length: usize) {
 fn two_peers_learn_who_the_other_is_and_talk() {
     let clock = Clock::default();
     run_alone(&clock, async {
-        for (capacity, length) in [(32, 100), (64, 70_000), (1 << 20, 200_000)] {
-            let (near, far) = both(&clock, capacity, &address(2, "")).await;
+        let sizes = [(32, 100), (64, 70_000), (1 << 20, 200_000)];
+        let cases = sizes.into_iter().flat_map(|size| [(size, ""), (size, "/ws")]);
+        for ((capacity, length), transport) in cases {
+            let (near, far) = both(&clock, capacity, &address(2, transport)).await;
             let (near, far) = (near.unwrap(), far.unwrap());
+            assert_eq!((near.websocket, far.websocket), (transport == "/ws", transport == "/ws"));
             assert_eq!(near.peer, keypair(2).peer_id());
             assert_eq!(far.peer, keypair(1).peer_id());
             exchange(near, far, length).await;

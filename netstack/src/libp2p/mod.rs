@@ -13,6 +13,7 @@
 //!
 //! Keys that are not ed25519, TLS, QUIC, mplex, early muxer negotiation, Kademlia, relayed connections.
 
+mod channel;
 pub mod identify;
 mod keypair;
 pub mod limits;
