@@ -46,7 +46,7 @@ impl<R: Read, W: Writer, T: Timer> Connection<R, W, T> {
     }
 
     /// Carries the streams until the connection ends; returns why it did. What had arrived can be read
-    /// from the streams afterwards.
+    /// from the streams afterwards, but for those that nobody had accepted.
     pub async fn run(self) -> End {
         let Self { mut reader, mut writer, timer, session } = self;
         let (session, timer) = (&*session.0, &timer);

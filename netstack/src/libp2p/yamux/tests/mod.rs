@@ -129,8 +129,9 @@ impl Node {
         stream
     }
 
+    /// What it holds: all zero when nothing is left.
     fn counters(&self) -> Counters {
-        self.control.counters()
+        Counters { received_bytes: 0, ..self.control.counters() }
     }
 }
 
