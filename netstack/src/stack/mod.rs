@@ -69,6 +69,9 @@ pub(crate) struct Inner {
     dirty: bool,
     random: u64,
     waiting_for_address: Vec<Waker>,
+    /// The addresses when they were last looked at, and who is told when they change.
+    known_addresses: Vec<IpCidr>,
+    watching_addresses: Vec<Waker>,
 }
 
 impl Stack {
@@ -104,6 +107,8 @@ impl Stack {
             dirty: true,
             random: config.seed,
             waiting_for_address: Vec::new(),
+            known_addresses: Vec::new(),
+            watching_addresses: Vec::new(),
             config,
         };
         inner.set_up_addresses();
@@ -153,6 +158,22 @@ impl Stack {
             Poll::Pending
         })
         .await
+    }
+
+    /// Waits until `reached` says that the addresses are as it wants them; asks it at once, and again
+    /// whenever they have changed.
+    pub async fn wait_for_addresses(&self, reached: impl Fn() -> bool) {
+        poll_fn(|context| {
+            if reached() {
+                return Poll::Ready(());
+            }
+            let watching = &mut self.inner.borrow_mut().watching_addresses;
+            if !watching.iter().any(|waker| waker.will_wake(context.waker())) {
+                watching.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     /// What has been counted so far, and the state of the socket pool now.
@@ -305,6 +326,10 @@ impl Inner {
     }
 
     fn notice_addresses(&mut self) {
+        if *self.interface.ip_addrs() != *self.known_addresses {
+            self.known_addresses = self.interface.ip_addrs().to_vec();
+            self.watching_addresses.drain(..).for_each(Waker::wake);
+        }
         if !self.waiting_for_address.is_empty() && self.is_configured() {
             for waker in self.waiting_for_address.drain(..) {
                 waker.wake();
