@@ -1,42 +1,41 @@
 //! Who the node is: its ed25519 key and the peer id that follows from it.
 
-use alloc::string::String;
+use alloc::rc::Rc;
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::fmt;
 
 use air_core::data::KeyPair;
+use netstack::libp2p::{Keypair, PeerId};
 
 use crate::config::Seed;
 use crate::machine::Machine;
-
-/// What stands before the key in the bytes of a peer id: the identity multihash (`00`, 36 bytes) of
-/// the protobuf form of an ed25519 public key (fluence-network.md §1.4).
-const PEER_ID_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 
 /// The node's key and peer id. The secret half is never shown.
 #[derive(Clone)]
 pub struct Identity {
     seed: Seed,
+    /// For the interpreter, which signs what the node answers for.
     key_pair: Arc<KeyPair>,
-    public_key: [u8; 32],
+    /// The same for connections and particles.
+    network_key: Rc<Keypair>,
+    id: PeerId,
     peer_id: Arc<str>,
 }
 
 impl Identity {
-    /// The identity that belongs to `seed`.
+    /// The identity that belongs to `seed`. The peer id is always that of the key: data signed under
+    /// another name would be refused by everybody.
     #[must_use]
     pub fn from_seed(seed: &Seed) -> Self {
         let key_pair = Arc::new(KeyPair::from_secret(seed.expose()));
-        let mut public_key = [0; 32];
-        // What stands before the key is the byte of its format.
-        for (to, from) in public_key.iter_mut().zip(key_pair.public_key().iter().skip(1)) {
-            *to = *from;
-        }
-        let peer_id = peer_id_text(&public_key).into();
-        Self { seed: seed.clone(), key_pair, public_key, peer_id }
+        let network_key = Rc::new(Keypair::from_seed(seed.expose()));
+        let id = network_key.peer_id();
+        Self { seed: seed.clone(), key_pair, network_key, id, peer_id: id.to_string().into() }
     }
 
-    /// A new identity from the randomness of `machine`; it is lost at power-off.
+    /// A new identity from the randomness of `machine`. It is lost at power-off, as nothing is kept on
+    /// volumes.
     #[must_use]
     pub fn generate(machine: &dyn Machine) -> Self {
         let mut bytes = [0; 32];
@@ -59,7 +58,25 @@ impl Identity {
     /// The ed25519 public key.
     #[must_use]
     pub fn public_key(&self) -> &[u8; 32] {
-        &self.public_key
+        self.id.public_key()
+    }
+
+    /// The peer id.
+    #[must_use]
+    pub fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// The key pair in the form that connections take.
+    #[must_use]
+    pub fn network_key(&self) -> &Rc<Keypair> {
+        &self.network_key
+    }
+
+    /// Signs in the node's name.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.network_key.sign(message)
     }
 
     /// The peer id as text, `12D3KooW…`.
@@ -75,22 +92,10 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn peer_id_text(public_key: &[u8; 32]) -> String {
-    let mut bytes = [0; 38];
-    let (prefix, key) = bytes.split_at_mut(PEER_ID_PREFIX.len());
-    prefix.copy_from_slice(&PEER_ID_PREFIX);
-    key.copy_from_slice(public_key);
-    bs58::encode(bytes).into_string()
-}
-
 /// Whether `text` is a peer id of an ed25519 key.
 #[must_use]
 pub fn is_peer_id(text: &str) -> bool {
-    // 38 bytes make at most 52 characters; a longer text is not worth decoding.
-    let mut bytes = [0; 38];
-    text.len() <= 52
-        && bs58::decode(text).onto(&mut bytes) == Ok(bytes.len())
-        && bytes.starts_with(&PEER_ID_PREFIX)
+    text.parse::<PeerId>().is_ok()
 }
 
 #[cfg(test)]
@@ -113,6 +118,9 @@ mod tests {
         for (seed, peer_id) in known {
             let identity = Identity::from_seed(&seed.parse().unwrap());
             assert_eq!(&**identity.peer_id(), peer_id);
+            assert_eq!(identity.key_pair().peer_id(), peer_id, "the key signs under this name");
+            let signature = identity.sign(b"message");
+            assert!(identity.id().verify(b"message", &signature));
             assert!(is_peer_id(peer_id));
         }
     }

@@ -12,7 +12,8 @@
 //! | [`config`] | the configuration: its form, its bytes, its checks |
 //! | [`identity`] | the node's key and peer id |
 //! | [`service`] | what scripts can call on this node |
-//! | [`particle`] | the actor that runs one particle |
+//! | [`peers`] | what the node asks of other peers |
+//! | [`particle`] | checks of a particle, and the actor that runs it |
 //! | [`node`] | scripts in, answers out, over HTTP |
 //! | [`metrics`] | what is counted, as Prometheus text |
 //! | [`network`] | what the node asks of its network: ports, addresses |
@@ -35,5 +36,6 @@ pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod particle;
+pub mod peers;
 pub mod run;
 pub mod service;

@@ -20,8 +20,27 @@ pub const MAX_CONFIG_DNS_SERVERS: usize = 3;
 
 /// The most that `http.max_connections` may be set to.
 pub const MAX_HTTP_CONNECTIONS: u32 = 1024;
-/// The most that `particles.max_live` may be set to.
-pub const MAX_LIVE_PARTICLES: u32 = 4096;
+/// The port on which peers connect unless the configuration names another: that of Fluence peers.
+pub const DEFAULT_PEER_PORT: u16 = 7777;
+/// Connections with peers, unless the configuration says otherwise.
+pub const DEFAULT_PEER_CONNECTIONS: u32 = 256;
+/// The most that `peers.max_connections` may be set to.
+pub const MAX_PEER_CONNECTIONS: u32 = 1024;
+/// Entries of `peers.bootstrap`.
+pub const MAX_BOOTSTRAP_PEERS: usize = 32;
+/// Entries of `peers.external_addresses`.
+pub const MAX_EXTERNAL_ADDRESSES: usize = 8;
+/// The least that `peers.max_particle_bytes` may be set to.
+pub const MIN_PARTICLE_BYTES: u32 = 4 << 10;
+/// The most that `peers.max_particle_bytes` may be set to.
+pub const MAX_PARTICLE_BYTES: u32 = 16 << 20;
+/// `peers.max_clock_skew_ms` unless the configuration says otherwise.
+pub const DEFAULT_CLOCK_SKEW_MS: u32 = 30_000;
+/// The most that `peers.max_clock_skew_ms` may be set to.
+pub const MAX_CLOCK_SKEW_MS: u32 = 300_000;
+
+/// The most that `particles.max_live` and `peers.max_live_per_peer` may be set to.
+pub const MAX_LIVE_PARTICLES: u32 = 65_536;
 /// The most that `particles.ttl_ms` may be set to: five minutes.
 pub const MAX_TTL_MS: u32 = 300_000;
 /// The most that `particles.max_script_bytes` may be set to.
@@ -64,7 +83,33 @@ pub const MAX_UNREACHABLE_NAMED: usize = 8;
 /// Mails that wait for one particle.
 pub const MAX_MAIL: usize = 32;
 /// Bytes of the mails that wait for one particle.
-pub const MAX_MAIL_BYTES: usize = 8 << 20;
+pub const MAX_MAIL_BYTES: usize = 16 << 20;
+/// Mails of a particle that are remembered, so that the same data need not be merged again.
+pub const MAX_REMEMBERED_MAIL: usize = 8;
+/// Sends of one particle that are under way at once.
+pub const MAX_SENDS_WAITING: usize = 256;
+/// After so long without news a particle's data are kept as bytes.
+pub const FREEZE_AFTER_MS: u64 = 250;
+
+/// The id of a particle from another peer.
+pub const MAX_PARTICLE_ID_BYTES: usize = 256;
+/// Particles from all peers that wait to be looked at.
+pub const MAX_ARRIVALS: usize = 1024;
+/// Particles from one peer that wait to be looked at.
+pub const MAX_ARRIVALS_PER_PEER: usize = 128;
+/// Particles from peers that wait to be looked at may take one in so many bytes of the heap, and those
+/// of one peer half of that.
+pub const ARRIVALS_PART: usize = 8;
+/// One particle may take one in so many bytes of the heap.
+pub const PARTICLE_PART: usize = 32;
+/// Data of idle particles may take one in so many bytes of the heap.
+pub const KEPT_PART: usize = 4;
+/// Idle particles that may have to end for one new one.
+pub const MAX_EVICTIONS_AT_ONCE: usize = 8;
+/// Particles that ended before their time and are remembered, so that they do not begin anew.
+pub const MAX_ENDED_REMEMBERED: usize = 1024;
+/// Particles that `GET /particles` lists.
+pub const MAX_LISTED_PARTICLES: usize = 512;
 
 /// Parsed scripts that are kept.
 pub const MAX_CACHED_SCRIPTS: usize = 64;
@@ -114,7 +159,15 @@ pub const MAX_TRACE_STATES: usize = 1 << 18;
 pub const RETRY_AFTER_SECONDS: &str = "1";
 /// Connections that wait to be accepted.
 pub const LISTEN_BACKLOG: usize = 32;
-/// How often the announcement looks for an IPv4 address after one of IPv6 is there.
-pub const ANNOUNCE_LOOKS: u32 = 100;
-/// Time between two such looks.
-pub const ANNOUNCE_INTERVAL_MS: u64 = 50;
+/// How long the announcement waits for an IPv4 address when there is one of IPv6.
+pub const IPV4_PATIENCE_MS: u64 = 5_000;
+
+/// Connections with peers may take one in so many bytes of the heap.
+pub const PEER_CONNECTIONS_PART: usize = 4;
+/// What an idle connection with a peer takes at most, its socket's buffers left out.
+pub const PEER_CONNECTION_BYTES: usize = 32 << 10;
+/// So many connections with peers there may be on every machine.
+pub const MIN_PEER_CONNECTIONS: usize = 8;
+/// Particles that are being received may take one in so many bytes of the heap; those that are being
+/// sent as many again.
+pub const PEER_BYTES_PART: usize = 16;

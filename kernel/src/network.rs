@@ -7,14 +7,15 @@ use core::fmt::Display;
 use core::future::Future;
 use core::net::IpAddr;
 
-use netstack::{BindError, Counters, IpCidr, Listen, Stack, TcpListener};
+use netstack::libp2p::swarm::Dial;
+use netstack::{BindError, Counters, IpCidr, Listen, Split, Stack, TcpListener};
 
 use crate::limits::LISTEN_BACKLOG;
 
 /// What a node needs of a network. Clones are handles of the same network.
-pub trait Network: Clone + 'static {
+pub trait Network: Dial + Clone + 'static {
     /// A listening port.
-    type Listener: Listen + 'static;
+    type Listener: Listen<Stream: Split> + 'static;
     /// Why a port cannot be listened on.
     type BindError: Display;
 
@@ -29,6 +30,9 @@ pub trait Network: Clone + 'static {
 
     /// The addresses of the node now, those included that only its own link knows.
     fn addresses(&self) -> Vec<IpAddr>;
+
+    /// Waits until the addresses are others than `known`, and gives them.
+    fn addresses_other_than(&self, known: &[IpAddr]) -> impl Future<Output = Vec<IpAddr>>;
 
     /// What was counted.
     fn counters(&self) -> Counters;
@@ -49,6 +53,12 @@ impl Network for Stack {
     fn addresses(&self) -> Vec<IpAddr> {
         let address = |cidr: IpCidr| IpAddr::from(cidr.address());
         Self::addresses(self).into_iter().map(address).collect()
+    }
+
+    async fn addresses_other_than(&self, known: &[IpAddr]) -> Vec<IpAddr> {
+        let now = || Network::addresses(self);
+        self.wait_for_addresses(|| now() != known).await;
+        now()
     }
 
     fn counters(&self) -> Counters {

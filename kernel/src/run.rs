@@ -9,19 +9,30 @@
 //! ```
 
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
 use log::{error, info};
 use netstack::http::{self, Limits};
-use netstack::{Addressing, IpAddress, IpCidr, StackConfig, StaticAddressing};
+use netstack::libp2p::Multiaddr;
+use netstack::libp2p::multiaddr::Transport;
+use netstack::libp2p::swarm::{self, Swarm, SwarmConfig};
+use netstack::{Addressing, IpAddress, IpCidr, Listen, StackConfig, StaticAddressing};
 
 use crate::config::{Config, NetworkConfig};
 use crate::executor::Executor;
-use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_LOOKS};
-use crate::machine::Machine;
+use crate::limits::{
+    IPV4_PATIENCE_MS, MIN_PEER_CONNECTIONS, PEER_BYTES_PART, PEER_CONNECTION_BYTES,
+    PEER_CONNECTIONS_PART,
+};
+use crate::machine::{Machine, MachineRng};
 use crate::network::Network;
 use crate::node::{Node, Web};
+use crate::peers::{Connected, Inbound};
+
+/// What the node calls itself to its peers.
+const AGENT: &str = concat!("aerolith/", env!("CARGO_PKG_VERSION"));
 
 /// The part of the configuration that concerns the stack, put into `base`.
 #[must_use]
@@ -40,7 +51,19 @@ pub fn stack_config(config: &Config, mut base: StackConfig) -> StackConfig {
             dns_servers: dns.iter().copied().map(IpAddress::from).collect(),
         });
     }
+    // So that after the spare ones all that the configuration lets in have one.
+    let connections = count(config.http.max_connections) + count(config.peers.max_connections);
+    base.max_tcp_sockets = base.max_tcp_sockets.max(connections + connections / 4);
     base
+}
+
+/// A node that serves.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The node.
+    pub node: Rc<Node>,
+    /// Its connections with peers.
+    pub swarm: Swarm,
 }
 
 /// Makes a node and starts to serve it on `network`. Everything runs in tasks of `executor`.
@@ -50,17 +73,91 @@ pub fn start<N: Network>(
     network: &N,
     machine: Rc<dyn Machine>,
     config: Config,
-) -> Rc<Node> {
-    let node = Node::new(machine, executor.clone(), config);
+) -> Running {
+    let node = Node::new(machine.clone(), executor.clone(), config);
     info!(target: "node", "peer id {}", node.identity().peer_id());
     let counted = network.clone();
     node.set_network_counters(Rc::new(move || counted.counters()));
-    executor.spawn(serve(executor.clone(), network.clone(), node.clone()));
-    node
+    let shares = Shares::of(&node, network.counters().tcp_sockets_max);
+    let swarm = Swarm::new(
+        swarm_config(&node, shares.peers),
+        network.clone(),
+        executor.clone(),
+        executor.clone(),
+        MachineRng::new(machine),
+        Inbound::new(&node),
+    );
+    node.set_peers(Rc::new(Connected::new(swarm.clone())));
+    let running = Running { node, swarm };
+    executor.spawn(serve(executor.clone(), network.clone(), running.clone(), shares.http));
+    running
+}
+
+/// How the connections that the network bears are shared.
+struct Shares {
+    http: usize,
+    peers: usize,
+}
+
+impl Shares {
+    /// Some sockets stay free, to tell those beyond the bounds that there are too many of them, and for
+    /// connections that are about to end.
+    fn of(node: &Node, sockets: usize) -> Self {
+        let config = node.config();
+        let bearable = (sockets - sockets / 8).max(2);
+        let http = count(config.http.max_connections).min(bearable / 2);
+        let memory = node.heap_bytes() / PEER_CONNECTIONS_PART / PEER_CONNECTION_BYTES;
+        let peers = count(config.peers.max_connections)
+            .min(memory.max(MIN_PEER_CONNECTIONS))
+            .min(bearable - http);
+        Self { http, peers }
+    }
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn swarm_config(node: &Node, max_connections: usize) -> SwarmConfig {
+    let peers = &node.config().peers;
+    let mut config = SwarmConfig::new(node.identity().network_key().clone(), AGENT);
+    config.bootstrap = peers.bootstrap.iter().map(|address| (**address).clone()).collect();
+    config.listen_addresses = listen_addresses(node, &[]);
+    let limits = &mut config.limits;
+    let bytes = node.heap_bytes() / PEER_BYTES_PART;
+    *limits = swarm::Limits {
+        max_connections,
+        max_particle_bytes: node.allowance().particle,
+        max_inbound_bytes: limits.max_inbound_bytes.min(bytes),
+        max_queued_bytes: limits.max_queued_bytes.min(bytes),
+        ..*limits
+    };
+    config
+}
+
+/// Where others reach the node: what the configuration says, and the port of peers at `addresses`.
+fn listen_addresses(node: &Node, addresses: &[IpAddr]) -> Vec<Multiaddr> {
+    let config = &node.config().peers;
+    let external = config.external_addresses.iter();
+    let mut all: Vec<Multiaddr> =
+        external.map(|address| (**address).clone().without_peer_id()).collect();
+    for &address in addresses {
+        let plain = Multiaddr::new(address.into(), config.port);
+        all.extend([plain.clone(), plain.with_transport(Transport::WebSocket)]);
+    }
+    all
 }
 
 /// Listens, says so once there is an address, and serves for ever.
-async fn serve<N: Network>(executor: Executor, network: N, node: Rc<Node>) {
+async fn serve<N: Network>(executor: Executor, network: N, running: Running, http: usize) {
+    let Running { node, swarm } = running;
+    let port = node.config().peers.port;
+    match network.listen(port) {
+        Ok(listener) => executor.spawn(serve_peers(listener, swarm.clone())),
+        Err(reason) => {
+            error!(target: "node", "cannot listen for peers on TCP port {port}: {reason}");
+        }
+    }
     let port = node.config().http.port;
     let listener = match network.listen(port) {
         Ok(listener) => listener,
@@ -69,37 +166,73 @@ async fn serve<N: Network>(executor: Executor, network: N, node: Rc<Node>) {
             return;
         }
     };
-    // Sockets stay free to tell the clients beyond the bound that there are too many of them.
-    let bearable = (network.counters().tcp_sockets_max * 3 / 4).max(1);
-    let wanted = usize::try_from(node.config().http.max_connections).unwrap_or(usize::MAX);
-    let connections = wanted.min(bearable);
-    executor.spawn(announce(executor.clone(), network, port));
+    executor.spawn(announce(executor.clone(), network, node.clone(), swarm));
     let web = Web::new(node);
-    http::serve_listener(&listener, connections, &Limits::default(), &executor, &web).await;
+    http::serve_listener(&listener, http, &Limits::default(), &executor, &web).await;
 }
 
-/// Prints where the node can be reached, when it can be.
-///
-/// An address of IPv6 may be there long before DHCP gives the one of IPv4, which most people want to
-/// see, so this waits a little for it.
-async fn announce<N: Network>(executor: Executor, network: N, port: u16) {
-    network.wait_configured().await;
-    let mut addresses = network.addresses();
-    for _ in 0..ANNOUNCE_LOOKS {
-        if addresses.iter().any(IpAddr::is_ipv4) {
-            break;
-        }
-        executor.sleep(Duration::from_millis(ANNOUNCE_INTERVAL_MS)).await;
-        addresses = network.addresses();
+/// Gives every connection of `listener` to the swarm, for ever.
+async fn serve_peers<L: Listen<Stream: netstack::Split>>(listener: L, swarm: Swarm) {
+    loop {
+        let (stream, from) = listener.accept().await;
+        swarm.accept(stream, Multiaddr::new(from.ip().into(), from.port()));
     }
-    addresses.sort_by_key(|address| !address.is_ipv4());
+}
+
+/// Tells people and peers where the node can be reached, whenever that changes.
+async fn announce<N: Network>(executor: Executor, network: N, node: Rc<Node>, swarm: Swarm) {
+    network.wait_configured().await;
+    let mut addresses = with_ipv4(&executor, &network).await;
+    let mut said = Vec::new();
+    loop {
+        let reachable = |address: &IpAddr| match address {
+            IpAddr::V4(_) => true,
+            IpAddr::V6(address) => !address.is_unicast_link_local(),
+        };
+        let mut ours: Vec<IpAddr> = addresses.iter().copied().filter(reachable).collect();
+        ours.sort_by_key(|address| !address.is_ipv4());
+        swarm.set_listen_addresses(listen_addresses(&node, &ours));
+        let new: Vec<IpAddr> =
+            ours.iter().copied().filter(|address| !said.contains(address)).collect();
+        say_where(&node, &new);
+        said = ours;
+        addresses = network.addresses_other_than(&addresses).await;
+    }
+}
+
+/// The addresses, once one of IPv4 is among them or has kept us waiting for long: an address of IPv6 may
+/// be there well before DHCP gives the one that most people want to see.
+async fn with_ipv4<N: Network>(executor: &Executor, network: &N) -> Vec<IpAddr> {
+    let patience = executor.now().after(Duration::from_millis(IPV4_PATIENCE_MS));
+    let mut addresses = network.addresses();
+    while !addresses.iter().any(IpAddr::is_ipv4) {
+        let change = network.addresses_other_than(&addresses);
+        match executor.timeout_at(patience, change).await {
+            Ok(changed) => addresses = changed,
+            Err(_) => break,
+        }
+    }
+    addresses
+}
+
+/// Prints where the node can be reached; the line for people comes last, as it says that all is ready.
+fn say_where(node: &Node, addresses: &[IpAddr]) {
+    let id = node.identity().id();
+    for &address in addresses {
+        let plain = Multiaddr::new(address.into(), node.config().peers.port);
+        let websocket = plain.clone().with_transport(Transport::WebSocket);
+        info!(
+            target: "node",
+            "peer {id} listens at {} and {}",
+            plain.with_peer_id(id),
+            websocket.with_peer_id(id),
+        );
+    }
+    let port = node.config().http.port;
     for address in addresses {
         match address {
             IpAddr::V4(address) => info!(target: "node", "ready http://{address}:{port}/"),
-            IpAddr::V6(address) if !address.is_unicast_link_local() => {
-                info!(target: "node", "ready http://[{address}]:{port}/");
-            }
-            IpAddr::V6(_) => {}
+            IpAddr::V6(address) => info!(target: "node", "ready http://[{address}]:{port}/"),
         }
     }
 }
@@ -181,7 +314,7 @@ mod tests {
         let device = Loopback::new(Medium::Ethernet);
         let now = to_network(executor.now());
         let stack = Stack::new(stack_config(&config(), base(&device)), now);
-        let node = start(&executor, &stack, Rc::new(machine.clone()), config());
+        let Running { node, .. } = start(&executor, &stack, Rc::new(machine.clone()), config());
         let reply = Slot::new();
         let (client, slot) = (stack.clone(), reply.clone());
         executor.spawn(async move {

@@ -3,7 +3,7 @@
 //! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 6 | `AEROCF` |
-//! | 6 | 2 | version of the form, little-endian: 1 |
+//! | 6 | 2 | version of the form, little-endian: 2 |
 //! | 8 | 4 | length of what follows, little-endian |
 //! | 12 | length | postcard of [`Config`] |
 //!
@@ -16,7 +16,7 @@ use super::{Config, InvalidConfig};
 use crate::limits::MAX_CONFIG_BYTES;
 
 /// The version of the form that this build writes and reads.
-pub const BLOB_VERSION: u16 = 1;
+pub const BLOB_VERSION: u16 = 2;
 
 const MAGIC: &[u8; 6] = b"AEROCF";
 const HEADER_BYTES: usize = 12;
@@ -70,7 +70,11 @@ impl fmt::Display for DecodeError {
             }
             Self::NotAConfig => f.write_str("these bytes are no configuration of a node"),
             Self::UnknownVersion { found } => {
-                write!(f, "configuration has version {found}, this node reads {BLOB_VERSION}")
+                write!(
+                    f,
+                    "configuration has version {found}, this node reads version {BLOB_VERSION} \
+                     only: make it anew with the build tool of the node's own version"
+                )
             }
             Self::Malformed => f.write_str("configuration fields cannot be read"),
             Self::Invalid(invalid) => invalid.fmt(f),

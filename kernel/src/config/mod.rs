@@ -2,12 +2,14 @@
 //!
 //! People write it as TOML, which the build tool reads with these very types; the node gets it as one
 //! [`blob`](self::blob) of bytes. Every field has a safe, working default, so an empty file, or none at
-//! all, is a complete configuration: DHCP, port 80, a key made at boot.
+//! all, is a complete configuration: DHCP, HTTP on port 80, peers on port 7777, a key made at boot.
 
+mod address;
 mod blob;
 mod cidr;
 mod secret;
 
+pub use address::Address;
 pub use blob::{BLOB_VERSION, DecodeError, EncodeError};
 pub use cidr::Cidr;
 pub use secret::Seed;
@@ -20,8 +22,10 @@ use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
-    MAX_CONFIG_ADDRESSES, MAX_CONFIG_DNS_SERVERS, MAX_CONFIG_HOSTNAME_BYTES, MAX_HTTP_CONNECTIONS,
-    MAX_LIVE_PARTICLES, MAX_SCRIPT_BYTES, MAX_TTL_MS,
+    DEFAULT_CLOCK_SKEW_MS, DEFAULT_PEER_CONNECTIONS, DEFAULT_PEER_PORT, MAX_BOOTSTRAP_PEERS,
+    MAX_CLOCK_SKEW_MS, MAX_CONFIG_ADDRESSES, MAX_CONFIG_DNS_SERVERS, MAX_CONFIG_HOSTNAME_BYTES,
+    MAX_EXTERNAL_ADDRESSES, MAX_HTTP_CONNECTIONS, MAX_LIVE_PARTICLES, MAX_PARTICLE_BYTES,
+    MAX_PEER_CONNECTIONS, MAX_SCRIPT_BYTES, MAX_TTL_MS, MIN_PARTICLE_BYTES,
 };
 
 /// Everything that the owner of a node may choose.
@@ -34,6 +38,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// The HTTP server.
     pub http: HttpConfig,
+    /// Other peers.
+    pub peers: PeersConfig,
     /// The node's key.
     pub identity: IdentityConfig,
     /// Particles that the node runs.
@@ -70,6 +76,44 @@ impl Default for HttpConfig {
     }
 }
 
+/// Other peers: where they find the node, where it finds them, and what it takes from them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PeersConfig {
+    /// TCP port on which peers connect, plainly or by WebSocket.
+    pub port: u16,
+    /// Peers to stay connected to: multiaddresses that end in `/p2p/` and the peer's id.
+    pub bootstrap: Vec<Address>,
+    /// Addresses under which others reach the node, where it cannot see them itself, as behind a
+    /// forwarded port.
+    pub external_addresses: Vec<Address>,
+    /// Connections with peers at once.
+    pub max_connections: u32,
+    /// Size of the largest particle that is taken or sent, as it is on the wire.
+    pub max_particle_bytes: u32,
+    /// Longest time that a particle of another peer is kept, in milliseconds.
+    pub max_ttl_ms: u32,
+    /// How far a particle's timestamp may be ahead of the node's clock, in milliseconds.
+    pub max_clock_skew_ms: u32,
+    /// Particles from one peer that live at once.
+    pub max_live_per_peer: u32,
+}
+
+impl Default for PeersConfig {
+    fn default() -> Self {
+        Self {
+            port: DEFAULT_PEER_PORT,
+            bootstrap: Vec::new(),
+            external_addresses: Vec::new(),
+            max_connections: DEFAULT_PEER_CONNECTIONS,
+            max_particle_bytes: 4 << 20,
+            max_ttl_ms: MAX_TTL_MS,
+            max_clock_skew_ms: DEFAULT_CLOCK_SKEW_MS,
+            max_live_per_peer: 4096,
+        }
+    }
+}
+
 /// The node's key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -82,7 +126,8 @@ pub struct IdentityConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ParticleConfig {
-    /// Particles that live at once; further ones are refused until one ends.
+    /// Particles that live at once, those of the node's own users counted apart from those of peers;
+    /// further ones are refused until one ends.
     pub max_live: u32,
     /// Time that a particle which the node starts has for its answer, in milliseconds.
     pub ttl_ms: u32,
@@ -92,7 +137,7 @@ pub struct ParticleConfig {
 
 impl Default for ParticleConfig {
     fn default() -> Self {
-        Self { max_live: 256, ttl_ms: 7_000, max_script_bytes: 256 << 10 }
+        Self { max_live: 8192, ttl_ms: 7_000, max_script_bytes: 256 << 10 }
     }
 }
 
@@ -159,8 +204,12 @@ impl Config {
         if self.http.max_connections == 0 || self.http.max_connections > MAX_HTTP_CONNECTIONS {
             return wrong("http.max_connections", "must be between 1 and 1024");
         }
+        self.peers.validate()?;
+        if self.http.port == self.peers.port {
+            return wrong("peers.port", "must not be the port of HTTP");
+        }
         if self.particles.max_live == 0 || self.particles.max_live > MAX_LIVE_PARTICLES {
-            return wrong("particles.max_live", "must be between 1 and 4096");
+            return wrong("particles.max_live", "must be between 1 and 65536");
         }
         if self.particles.ttl_ms == 0 || self.particles.ttl_ms > MAX_TTL_MS {
             return wrong("particles.ttl_ms", "must be between 1 and 300000");
@@ -169,6 +218,43 @@ impl Config {
             || self.particles.max_script_bytes > MAX_SCRIPT_BYTES
         {
             return wrong("particles.max_script_bytes", "must be between 1 and 1048576");
+        }
+        Ok(())
+    }
+}
+
+impl PeersConfig {
+    fn validate(&self) -> Result<(), InvalidConfig> {
+        let wrong = |field, why| Err(InvalidConfig { field, why });
+        if self.port == 0 {
+            return wrong("peers.port", "must not be 0");
+        }
+        if self.bootstrap.len() > MAX_BOOTSTRAP_PEERS {
+            return wrong("peers.bootstrap", "has more than 32 entries");
+        }
+        if self.bootstrap.iter().any(|address| address.peer_id().is_none()) {
+            return wrong(
+                "peers.bootstrap",
+                "has an address that does not end in /p2p/ and a peer id",
+            );
+        }
+        if self.external_addresses.len() > MAX_EXTERNAL_ADDRESSES {
+            return wrong("peers.external_addresses", "has more than 8 entries");
+        }
+        if self.max_connections == 0 || self.max_connections > MAX_PEER_CONNECTIONS {
+            return wrong("peers.max_connections", "must be between 1 and 1024");
+        }
+        if !(MIN_PARTICLE_BYTES..=MAX_PARTICLE_BYTES).contains(&self.max_particle_bytes) {
+            return wrong("peers.max_particle_bytes", "must be between 4096 and 16777216");
+        }
+        if self.max_ttl_ms == 0 || self.max_ttl_ms > MAX_TTL_MS {
+            return wrong("peers.max_ttl_ms", "must be between 1 and 300000");
+        }
+        if self.max_clock_skew_ms > MAX_CLOCK_SKEW_MS {
+            return wrong("peers.max_clock_skew_ms", "must be at most 300000");
+        }
+        if self.max_live_per_peer == 0 || self.max_live_per_peer > MAX_LIVE_PARTICLES {
+            return wrong("peers.max_live_per_peer", "must be between 1 and 65536");
         }
         Ok(())
     }

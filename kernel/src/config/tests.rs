@@ -6,6 +6,9 @@ use alloc::string::ToString;
 use alloc::vec;
 use proptest::prelude::*;
 
+const BOOTSTRAP: &str =
+    "/ip4/10.0.2.3/tcp/7777/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5";
+
 fn full() -> Config {
     Config {
         log: LogLevel::Debug,
@@ -16,6 +19,16 @@ fn full() -> Config {
             dns: vec!["10.0.2.3".parse().unwrap()],
         },
         http: HttpConfig { port: 8080, max_connections: 20 },
+        peers: PeersConfig {
+            port: 9999,
+            bootstrap: vec![BOOTSTRAP.parse().unwrap()],
+            external_addresses: vec!["/dns4/node.example/tcp/9999/ws".parse().unwrap()],
+            max_connections: 9,
+            max_particle_bytes: 1 << 20,
+            max_ttl_ms: 60_000,
+            max_clock_skew_ms: 0,
+            max_live_per_peer: 7,
+        },
         identity: IdentityConfig { seed: Some(Seed::new([7; 32])) },
         particles: ParticleConfig { max_live: 9, ttl_ms: 1000, max_script_bytes: 4096 },
     }
@@ -39,9 +52,14 @@ fn each_damage_of_the_blob_has_its_own_error() {
     longer.push(0);
     assert!(matches!(Config::decode(&longer), Err(DecodeError::TrailingBytes { .. })));
     assert_eq!(Config::decode(b"\x7fELF and more"), Err(DecodeError::NotAConfig));
-    let mut newer = blob.clone();
-    newer[6] = 2;
-    assert_eq!(Config::decode(&newer), Err(DecodeError::UnknownVersion { found: 2 }));
+    for found in [1, 3] {
+        let mut other = blob.clone();
+        other[6..8].copy_from_slice(&u16::to_le_bytes(found));
+        let error = Config::decode(&other).unwrap_err();
+        assert_eq!(error, DecodeError::UnknownVersion { found });
+        let told = format!("has version {found}, this node reads version {BLOB_VERSION} only");
+        assert!(error.to_string().contains(&told), "{error}");
+    }
     let mut garbled = blob;
     garbled[HEADER] = 77;
     assert_eq!(Config::decode(&garbled), Err(DecodeError::Malformed));
@@ -61,7 +79,7 @@ fn size_is_checked_at_the_limit() {
 #[test]
 fn an_unusable_field_is_named() {
     type Spoil = fn(&mut Config);
-    let spoils: [(&str, Spoil); 14] = [
+    let spoils: [(&str, Spoil); 26] = [
         ("network.hostname", |c| c.network.hostname = "a".repeat(64)),
         ("network.hostname", |c| c.network.hostname = "a b".into()),
         ("network.addresses", |c| c.network.addresses = vec![Cidr::default()]),
@@ -74,6 +92,22 @@ fn an_unusable_field_is_named() {
         ("network.dns", |c| c.network.dns = vec!["127.0.0.1".parse().unwrap()]),
         ("http.port", |c| c.http.port = 0),
         ("http.max_connections", |c| c.http.max_connections = MAX_HTTP_CONNECTIONS + 1),
+        ("peers.port", |c| c.peers.port = 0),
+        ("peers.port", |c| c.peers.port = c.http.port),
+        ("peers.bootstrap", |c| c.peers.bootstrap = vec![BOOTSTRAP.parse().unwrap(); 33]),
+        ("peers.bootstrap", |c| {
+            c.peers.bootstrap = vec!["/ip4/10.0.2.3/tcp/7777".parse().unwrap()];
+        }),
+        ("peers.external_addresses", |c| {
+            c.peers.external_addresses = vec![BOOTSTRAP.parse().unwrap(); 9];
+        }),
+        ("peers.max_connections", |c| c.peers.max_connections = MAX_PEER_CONNECTIONS + 1),
+        ("peers.max_connections", |c| c.peers.max_connections = 0),
+        ("peers.max_particle_bytes", |c| c.peers.max_particle_bytes = MIN_PARTICLE_BYTES - 1),
+        ("peers.max_particle_bytes", |c| c.peers.max_particle_bytes = MAX_PARTICLE_BYTES + 1),
+        ("peers.max_ttl_ms", |c| c.peers.max_ttl_ms = MAX_TTL_MS + 1),
+        ("peers.max_clock_skew_ms", |c| c.peers.max_clock_skew_ms = MAX_CLOCK_SKEW_MS + 1),
+        ("peers.max_live_per_peer", |c| c.peers.max_live_per_peer = MAX_LIVE_PARTICLES + 1),
         ("particles.max_live", |c| c.particles.max_live = MAX_LIVE_PARTICLES + 1),
         ("particles.ttl_ms", |c| c.particles.ttl_ms = MAX_TTL_MS + 1),
         ("particles.max_script_bytes", |c| c.particles.max_script_bytes = MAX_SCRIPT_BYTES + 1),
@@ -88,6 +122,16 @@ fn an_unusable_field_is_named() {
     }
     let mut at_limit = full();
     at_limit.http.max_connections = MAX_HTTP_CONNECTIONS;
+    at_limit.peers = PeersConfig {
+        bootstrap: vec![BOOTSTRAP.parse().unwrap(); MAX_BOOTSTRAP_PEERS],
+        external_addresses: vec![BOOTSTRAP.parse().unwrap(); MAX_EXTERNAL_ADDRESSES],
+        max_connections: MAX_PEER_CONNECTIONS,
+        max_particle_bytes: MAX_PARTICLE_BYTES,
+        max_ttl_ms: MAX_TTL_MS,
+        max_clock_skew_ms: MAX_CLOCK_SKEW_MS,
+        max_live_per_peer: MAX_LIVE_PARTICLES,
+        ..PeersConfig::default()
+    };
     at_limit.particles = ParticleConfig {
         max_live: MAX_LIVE_PARTICLES,
         ttl_ms: MAX_TTL_MS,
@@ -107,6 +151,24 @@ fn the_messages_of_the_limits_say_the_limits() {
     config = full();
     config.particles.ttl_ms = 0;
     assert!(config.validate().unwrap_err().why.ends_with(&MAX_TTL_MS.to_string()));
+    let why = |spoil: fn(&mut PeersConfig)| {
+        let mut config = full();
+        spoil(&mut config.peers);
+        config.validate().unwrap_err().why
+    };
+    let bootstrap = why(|peers| peers.bootstrap = vec![BOOTSTRAP.parse().unwrap(); 33]);
+    assert!(bootstrap.contains(&MAX_BOOTSTRAP_PEERS.to_string()));
+    let external = why(|peers| peers.external_addresses = vec![BOOTSTRAP.parse().unwrap(); 9]);
+    assert!(external.contains(&MAX_EXTERNAL_ADDRESSES.to_string()));
+    assert!(why(|peers| peers.max_connections = 0).ends_with(&MAX_PEER_CONNECTIONS.to_string()));
+    let bytes = why(|peers| peers.max_particle_bytes = 0);
+    assert!(bytes.contains(&MIN_PARTICLE_BYTES.to_string()));
+    assert!(bytes.ends_with(&MAX_PARTICLE_BYTES.to_string()));
+    assert!(why(|peers| peers.max_ttl_ms = 0).ends_with(&MAX_TTL_MS.to_string()));
+    let skew = why(|peers| peers.max_clock_skew_ms = u32::MAX);
+    assert!(skew.ends_with(&MAX_CLOCK_SKEW_MS.to_string()));
+    let live = why(|peers| peers.max_live_per_peer = 0);
+    assert!(live.ends_with(&MAX_LIVE_PARTICLES.to_string()));
     config = full();
     config.particles.max_script_bytes = 0;
     assert!(config.validate().unwrap_err().why.ends_with(&MAX_SCRIPT_BYTES.to_string()));
@@ -150,7 +212,7 @@ proptest! {
     #[test]
     fn any_bytes_give_a_config_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = Config::decode(&bytes);
-        let mut blob = b"AEROCF\x01\0".to_vec();
+        let mut blob = b"AEROCF\x02\0".to_vec();
         blob.extend_from_slice(&u32::try_from(bytes.len()).unwrap().to_le_bytes());
         blob.extend_from_slice(&bytes);
         if let Ok(config) = Config::decode(&blob) {

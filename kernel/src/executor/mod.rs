@@ -11,12 +11,14 @@ mod main_loop;
 mod network_timer;
 mod slot;
 mod timer;
+mod turns;
 mod wake;
 
 pub use main_loop::drive;
 pub use network_timer::{from_network, to_network};
 pub use slot::Slot;
 pub use timer::{Elapsed, Sleep};
+pub use turns::{Take, TurnGuard, Turns};
 
 use alloc::rc::Rc;
 use alloc::sync::Arc;

@@ -1,8 +1,9 @@
-//! The executor as the timer that the network's protocols ask for.
+//! The executor as the timer, and the place to run tasks, that the network's protocols ask for.
 
 use core::future::Future;
 
-use netstack::Timer;
+use futures_util::future::LocalBoxFuture;
+use netstack::{Spawn, Timer};
 
 use super::Executor;
 use crate::machine::Instant;
@@ -14,6 +15,12 @@ impl Timer for Executor {
 
     fn sleep_until(&self, deadline: netstack::time::Instant) -> impl Future<Output = ()> {
         Self::sleep_until(self, from_network(deadline))
+    }
+}
+
+impl Spawn for Executor {
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        Self::spawn(self, task);
     }
 }
 

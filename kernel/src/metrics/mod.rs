@@ -2,6 +2,7 @@
 
 mod exposition;
 mod page;
+mod peers;
 
 pub use exposition::{CONTENT_TYPE, Exposition, Kind};
 pub use page::{Snapshot, render};
@@ -11,7 +12,7 @@ use alloc::string::String;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
-use crate::particle::{End, Report};
+use crate::particle::{DropReason, End, Report};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -98,6 +99,12 @@ pub struct Metrics {
     particles: RefCell<BTreeMap<Outcome, u64>>,
     services: RefCell<BTreeMap<(&'static str, bool), u64>>,
     responses: RefCell<BTreeMap<u16, u64>>,
+    dropped: RefCell<BTreeMap<DropReason, u64>>,
+    sent: RefCell<BTreeMap<&'static str, u64>>,
+    /// Particles that other peers brought.
+    pub arrived: Counter,
+    /// Idle particles that ended because their memory was needed.
+    pub evicted: Counter,
     /// Steps of the interpreter.
     pub steps: Counter,
     /// Fuel that they burnt.
@@ -128,6 +135,16 @@ impl Metrics {
         bump(&mut self.services.borrow_mut(), key);
     }
 
+    /// Counts a particle of another peer that is not run.
+    pub fn dropped(&self, reason: DropReason) {
+        bump(&mut self.dropped.borrow_mut(), reason);
+    }
+
+    /// Counts a particle on its way to another peer: `ok`, or the reason why it did not get there.
+    pub fn sent(&self, result: &'static str) {
+        bump(&mut self.sent.borrow_mut(), result);
+    }
+
     /// Counts an answer of the HTTP server.
     pub fn response(&self, status: u16) {
         bump(&mut self.responses.borrow_mut(), status);
@@ -146,6 +163,7 @@ impl From<End> for Outcome {
             End::Done => Self::Silent,
             End::Failed => Self::Failed,
             End::Expired => Self::Expired,
+            End::Evicted => Self::Refused,
             End::Exhausted(_) => Self::Exhausted,
         }
     }

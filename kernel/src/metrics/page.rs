@@ -4,17 +4,27 @@ use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use netstack::Counters;
+use netstack::libp2p::swarm;
 
 use super::exposition::{Exposition, Kind};
 use super::{Metrics, NAMED_SERVICES, Outcome, seconds};
 use crate::limits;
 use crate::machine::Machine;
+use crate::particle::DropReason;
 
 /// Figures that are not counted but read at the moment of asking.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     /// Particles that live now.
     pub live_particles: usize,
+    /// Bytes of the data that idle ones keep.
+    pub kept_bytes: usize,
+    /// Particles of other peers that wait to be looked at.
+    pub arrivals: usize,
+    /// Particles that wait for the interpreter.
+    pub waiting_turns: usize,
+    /// Particles that ended before their time and are remembered.
+    pub remembered: usize,
     /// Tasks of the executor.
     pub live_tasks: usize,
     /// Parsed scripts that are kept.
@@ -25,6 +35,8 @@ pub struct Snapshot {
     pub cache_misses: u64,
     /// What the network stack counts, if there is one.
     pub network: Option<Counters>,
+    /// What the network of peers counts, if there is one.
+    pub peers: Option<swarm::Counters>,
 }
 
 /// The page in Prometheus' text format.
@@ -33,6 +45,7 @@ pub fn render(metrics: &Metrics, snapshot: &Snapshot, machine: &dyn Machine) -> 
     let mut page = Exposition::default();
     write_machine(&mut page, machine);
     write_particles(&mut page, metrics, snapshot);
+    write_exchange(&mut page, metrics, snapshot);
     write_services(&mut page, metrics);
     page.metric(
         "aerolith_http_responses_total",
@@ -44,6 +57,9 @@ pub fn render(metrics: &Metrics, snapshot: &Snapshot, machine: &dyn Machine) -> 
     }
     if let Some(counters) = &snapshot.network {
         write_network(&mut page, counters);
+    }
+    if let Some(counters) = &snapshot.peers {
+        super::peers::write(&mut page, counters);
     }
     write_limits(&mut page);
     page.finish()
@@ -106,6 +122,47 @@ fn write_particles(page: &mut Exposition, metrics: &Metrics, snapshot: &Snapshot
         .sample(&[("result", "miss")], snapshot.cache_misses);
 }
 
+/// Particles from and to other peers.
+fn write_exchange(page: &mut Exposition, metrics: &Metrics, snapshot: &Snapshot) {
+    use Kind::{Counter, Gauge};
+    page.metric("aerolith_particle_arrived_total", Counter, "Particles that peers brought.")
+        .value(metrics.arrived.get());
+    page.metric(
+        "aerolith_particle_dropped_total",
+        Counter,
+        "Particles that peers brought and that were not run.",
+    );
+    for reason in DropReason::ALL {
+        let count = metrics.dropped.borrow().get(&reason).copied().unwrap_or(0);
+        page.sample(&[("reason", reason.label())], count);
+    }
+    let peers = snapshot.peers.unwrap_or_default();
+    page.sample(&[("reason", "malformed")], peers.particles_malformed)
+        .sample(&[("reason", "crowded_out")], peers.particles_crowded_out);
+    page.metric("aerolith_particle_sends_total", Counter, "Particles sent to peers, by result.");
+    for (result, count) in metrics.sent.borrow().iter() {
+        page.sample(&[("result", result)], count);
+    }
+    page.metric(
+        "aerolith_particle_evicted_total",
+        Counter,
+        "Idle particles that ended because their memory was needed.",
+    )
+    .value(metrics.evicted.get());
+    page.metric("aerolith_particle_kept_bytes", Gauge, "Data of particles that are idle.")
+        .value(snapshot.kept_bytes);
+    page.metric("aerolith_particle_arrivals", Gauge, "Particles of peers that wait for a look.")
+        .value(snapshot.arrivals);
+    page.metric("aerolith_particle_turns", Gauge, "Particles that wait for the interpreter.")
+        .value(snapshot.waiting_turns);
+    page.metric(
+        "aerolith_particle_remembered",
+        Gauge,
+        "Particles that ended before their time and are remembered.",
+    )
+    .value(snapshot.remembered);
+}
+
 fn write_services(page: &mut Exposition, metrics: &Metrics) {
     page.metric("aerolith_service_calls_total", Kind::Counter, "Calls that services answered.");
     let calls = metrics.services.borrow();
@@ -156,11 +213,14 @@ fn write_network(page: &mut Exposition, counters: &Counters) {
 
 fn write_limits(page: &mut Exposition) {
     page.metric("aerolith_limit", Kind::Gauge, "Bounds that this build has.");
-    let limits: [(&str, u64); 8] = [
+    let limits: [(&str, u64); 11] = [
         ("script_bytes", limits::MAX_SCRIPT_BYTES.into()),
         ("live_particles", limits::MAX_LIVE_PARTICLES.into()),
         ("ttl_ms", limits::MAX_TTL_MS.into()),
         ("http_connections", limits::MAX_HTTP_CONNECTIONS.into()),
+        ("particle_bytes", limits::MAX_PARTICLE_BYTES.into()),
+        ("peer_connections", limits::MAX_PEER_CONNECTIONS.into()),
+        ("particle_mail_bytes", limits::MAX_MAIL_BYTES as u64),
         ("particle_steps", limits::MAX_STEPS_PER_PARTICLE.into()),
         ("particle_fuel", limits::MAX_FUEL_PER_PARTICLE),
         ("particle_result_bytes", limits::MAX_RESULT_BYTES_PER_PARTICLE as u64),

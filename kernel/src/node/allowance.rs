@@ -1,11 +1,12 @@
 //! How much of the heap each thing may take: the bounds of [`crate::limits`], less on a small machine.
 
-use crate::config::ParticleConfig;
+use crate::config::Config;
 use crate::limits::{
-    BODIES_PART, CACHE_PART, CALL_RESULT_PART, FRAME_BYTES, HEAP_RESERVE_PERCENT,
-    MAX_CACHED_SCRIPT_BYTES, MAX_CALL_RESULT_BYTES, MAX_STEP_MEMORY_BYTES, MIN_CALL_RESULT_BYTES,
-    MIN_HEAP_RESERVE_BYTES, MIN_SCRIPT_BYTES, MIN_SCRIPT_TREE_BYTES, MIN_STEP_MEMORY_BYTES,
-    SCRIPT_PART, SCRIPT_TREE_PART, STEP_MEMORY_PART,
+    ARRIVALS_PART, BODIES_PART, CACHE_PART, CALL_RESULT_PART, FRAME_BYTES, HEAP_RESERVE_PERCENT,
+    KEPT_PART, MAX_CACHED_SCRIPT_BYTES, MAX_CALL_RESULT_BYTES, MAX_STEP_MEMORY_BYTES,
+    MIN_CALL_RESULT_BYTES, MIN_HEAP_RESERVE_BYTES, MIN_PARTICLE_BYTES, MIN_SCRIPT_BYTES,
+    MIN_SCRIPT_TREE_BYTES, MIN_STEP_MEMORY_BYTES, PARTICLE_PART, SCRIPT_PART, SCRIPT_TREE_PART,
+    STEP_MEMORY_PART,
 };
 use crate::machine::HeapUse;
 
@@ -26,17 +27,26 @@ pub struct Allowance {
     pub step_memory: usize,
     /// Instructions that may be open at once.
     pub frames: usize,
+    /// One particle, as it is on the wire.
+    pub particle: usize,
+    /// Particles from peers that wait to be looked at, together.
+    pub arrivals: usize,
+    /// Data of idle particles, together.
+    pub kept: usize,
 }
 
 impl Allowance {
     /// The bounds on a machine whose heap has `total` bytes; 0 for a machine that does not say.
     #[must_use]
-    pub fn new(total: u64, config: &ParticleConfig) -> Self {
+    pub fn new(total: u64, config: &Config) -> Self {
         let total = match usize::try_from(total) {
             Ok(0) | Err(_) => usize::MAX,
             Ok(total) => total,
         };
-        let configured = usize::try_from(config.max_script_bytes).unwrap_or(usize::MAX);
+        let bytes = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let configured = bytes(config.particles.max_script_bytes);
+        let particle = bytes(config.peers.max_particle_bytes)
+            .min((total / PARTICLE_PART).max(bytes(MIN_PARTICLE_BYTES)));
         let step_memory =
             (total / STEP_MEMORY_PART).clamp(MIN_STEP_MEMORY_BYTES, MAX_STEP_MEMORY_BYTES);
         Self {
@@ -48,6 +58,9 @@ impl Allowance {
                 .clamp(MIN_CALL_RESULT_BYTES, MAX_CALL_RESULT_BYTES),
             step_memory,
             frames: step_memory / FRAME_BYTES,
+            particle,
+            arrivals: (total / ARRIVALS_PART).max(particle),
+            kept: total / KEPT_PART,
         }
     }
 }
@@ -65,7 +78,7 @@ mod tests {
     use super::*;
 
     fn of(total: u64) -> Allowance {
-        Allowance::new(total, &ParticleConfig::default())
+        Allowance::new(total, &Config::default())
     }
 
     #[test]
@@ -78,6 +91,9 @@ mod tests {
             call_result: MAX_CALL_RESULT_BYTES,
             step_memory: MAX_STEP_MEMORY_BYTES,
             frames: MAX_STEP_MEMORY_BYTES / FRAME_BYTES,
+            particle: 4 << 20,
+            arrivals: 512 << 20,
+            kept: 1 << 30,
         };
         assert_eq!(of(4 << 30), expected);
         assert_eq!(of(0).step_memory, MAX_STEP_MEMORY_BYTES);

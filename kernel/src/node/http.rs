@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /air?name=value` with a script | 200 and what it gave to `callbackSrv.response`; 204 if nothing |
 //! | `GET /health` | 200, a JSON object |
+//! | `GET /particles` | 200, a JSON array |
 //! | `GET /metrics` | 200, Prometheus text |
 //!
 //! Errors of `POST /air` are a JSON object `{"error":{…}}`: 400 for a script or a query that does not
@@ -93,12 +94,15 @@ impl Handler for Web {
         match (head.method.as_str(), head.path.as_str()) {
             ("POST", "/air") => self.run(head, body).await,
             ("GET" | "HEAD", "/health") => Ok(Response::json(200, self.node.health().to_json())),
+            ("GET" | "HEAD", "/particles") => Ok(Response::json(200, self.node.particles_json())),
             ("GET" | "HEAD", "/metrics") => {
                 Ok(Response::with_body(200, CONTENT_TYPE, self.node.metrics_page()))
             }
             (_, "/air") => Ok(Response::method_not_allowed(&["POST"])),
-            (_, "/health" | "/metrics") => Ok(Response::method_not_allowed(&["GET", "HEAD"])),
-            _ => Ok(Response::text(404, "there is /air, /health and /metrics\n")),
+            (_, "/health" | "/metrics" | "/particles") => {
+                Ok(Response::method_not_allowed(&["GET", "HEAD"]))
+            }
+            _ => Ok(Response::text(404, "there is /air, /health, /particles and /metrics\n")),
         }
     }
 

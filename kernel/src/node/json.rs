@@ -57,3 +57,27 @@ impl ObjectWriter {
         self.0
     }
 }
+
+/// An array of strings.
+pub(super) fn texts(items: impl IntoIterator<Item = impl Display>) -> String {
+    let texts = items.into_iter().map(|item| {
+        let mut text = String::new();
+        write_json_string(&alloc::format!("{item}"), &mut text);
+        text
+    });
+    array(texts)
+}
+
+/// An array of what is JSON already.
+pub(super) fn array(items: impl IntoIterator<Item = impl Display>) -> String {
+    let mut json = String::from("[");
+    for item in items {
+        if json.len() > 1 {
+            json.push(',');
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(json, "{item}");
+    }
+    json.push(']');
+    json
+}

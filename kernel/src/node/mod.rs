@@ -1,18 +1,25 @@
-//! The node: takes scripts, runs them as particles, answers.
+//! The node: takes scripts and particles, runs them, answers and sends on.
 //!
 //! A [`Node`] is made of an executor, a machine and a configuration, and knows nothing of sockets: its
-//! HTTP side ([`Web`]) answers requests from any byte stream. [`crate::run`] puts it on a network.
+//! HTTP side ([`Web`]) answers requests from any byte stream, particles of other peers come in by
+//! [`Node::receive`] and leave through a [`Peers`]. [`crate::run`] puts it on a network.
 
 mod allowance;
+mod arrivals;
 mod diagnostic;
+mod ended;
+mod environment;
 mod health;
 mod http;
 mod json;
+mod listing;
+mod live;
 mod problem;
 mod query;
 mod script_cache;
 
 pub use allowance::{Allowance, is_short};
+pub use arrivals::Received;
 pub use health::Health;
 pub use http::Web;
 pub use problem::Problem;
@@ -24,25 +31,29 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 
-use air_core::parser::ParseLimits;
-use air_core::{Parameters, Script, Value};
+use air_core::parser::{ParseError, ParseLimits};
+use air_core::{Script, Value};
 use log::debug;
 
 use crate::config::Config;
-use crate::executor::{Executor, Slot};
+use crate::executor::{Executor, Slot, Turns, yield_now};
 use crate::identity::Identity;
-use crate::limits::{HEAP_IN_USE_PART, MAX_TRACE_STATES};
+use crate::limits::{HEAP_IN_USE_PART, MAX_EVICTIONS_AT_ONCE};
 use crate::machine::Machine;
 use crate::metrics::{Metrics, Outcome, Snapshot};
-use crate::particle::{Actor, Environment, Lifetime, Particle, Report, new_particle_id};
+use crate::particle::{Actor, End, Lifetime, Mail, Particle, Report, Sender, new_particle_id};
+use crate::peers::{Deferred, Peers};
 use crate::service::{Answer, Author, Caller, Services};
+use arrivals::Arrivals;
+use ended::Ended;
+use live::{Caps, Entry, Live, Place};
 
 /// Reads the network's counters, where there is a network.
 pub type ReadCounters = Rc<dyn Fn() -> netstack::Counters>;
@@ -54,9 +65,13 @@ pub struct Node {
     machine: Rc<dyn Machine>,
     executor: Executor,
     services: Services,
+    peers: Rc<Deferred>,
     scripts: RefCell<ScriptCache>,
     metrics: Metrics,
-    live_particles: Cell<usize>,
+    live: Live,
+    ended: RefCell<Ended>,
+    arrivals: Arrivals,
+    turns: Turns<Sender>,
     allowance: Allowance,
     /// Bytes of bodies that are being read.
     bodies: Cell<usize>,
@@ -73,29 +88,40 @@ pub enum Success {
 }
 
 impl Node {
-    /// A node with the configured identity, or a new one.
+    /// A node with the configured identity, or a new one. It knows no other peers until it is
+    /// [told](Self::set_peers).
     #[must_use]
     pub fn new(machine: Rc<dyn Machine>, executor: Executor, config: Config) -> Rc<Self> {
         let identity = match &config.identity.seed {
             Some(seed) => Identity::from_seed(seed),
             None => Identity::generate(&*machine),
         };
-        let allowance = Allowance::new(machine.heap().total, &config.particles);
+        let allowance = Allowance::new(machine.heap().total, &config);
+        let peers = Rc::new(Deferred::new());
         let services = Services::new(
             identity.peer_id().clone(),
             machine.clone(),
             executor.clone(),
             allowance.call_result,
         );
+        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let caps = Caps {
+            total: count(config.particles.max_live),
+            per_peer: count(config.peers.max_live_per_peer),
+        };
         Rc::new(Self {
             identity,
             config,
             machine,
             executor,
             services,
+            peers,
             scripts: RefCell::new(ScriptCache::new(allowance.cached_scripts)),
             metrics: Metrics::default(),
-            live_particles: Cell::new(0),
+            live: Live::new(caps),
+            ended: RefCell::default(),
+            arrivals: Arrivals::new(allowance.arrivals),
+            turns: Turns::new(),
             allowance,
             bodies: Cell::new(0),
             network: RefCell::new(None),
@@ -105,6 +131,17 @@ impl Node {
     /// Tells the node where to read the network's counters.
     pub fn set_network_counters(&self, read: ReadCounters) {
         *self.network.borrow_mut() = Some(read);
+    }
+
+    /// Tells the node which peers are around it.
+    pub fn set_peers(&self, peers: Rc<dyn Peers>) {
+        self.peers.set(peers);
+    }
+
+    /// The peers around it.
+    #[must_use]
+    pub fn peers(&self) -> &dyn Peers {
+        &*self.peers
     }
 
     /// Who the node is.
@@ -136,12 +173,17 @@ impl Node {
     pub fn metrics_page(&self) -> String {
         let scripts = self.scripts.borrow();
         let snapshot = Snapshot {
-            live_particles: self.live_particles.get(),
+            live_particles: self.live.len(),
+            kept_bytes: self.live.kept_bytes(),
+            arrivals: self.arrivals.len(),
+            waiting_turns: self.turns.waiting(),
+            remembered: self.ended.borrow().len(),
             live_tasks: self.executor.live_tasks(),
             cached_scripts: scripts.len(),
             cache_hits: scripts.hits(),
             cache_misses: scripts.misses(),
             network: self.network.borrow().as_ref().map(|read| read()),
+            peers: self.peers.counters(),
         };
         crate::metrics::render(&self.metrics, &snapshot, &*self.machine)
     }
@@ -151,9 +193,16 @@ impl Node {
     pub fn health(&self) -> Health {
         Health {
             peer_id: self.identity.peer_id().clone(),
+            addresses: self.peers.listen_addresses(),
             uptime_ms: self.machine.now().as_micros() / 1000,
-            live_particles: self.live_particles.get(),
+            live_particles: self.live.len(),
         }
+    }
+
+    /// What `GET /particles` tells: the live particles, oldest first, as JSON.
+    #[must_use]
+    pub fn particles_json(&self) -> String {
+        listing::to_json(&self.live, self.machine.now())
     }
 
     /// Runs a script with the node as its author; `data` is what `getDataSrv` hands out. The particle
@@ -166,20 +215,19 @@ impl Node {
         text: &str,
         data: BTreeMap<String, Value>,
     ) -> Result<Success, Problem> {
-        let permit = Permit::take(self).ok_or_else(|| {
-            self.metrics.particle(Outcome::Refused);
-            Problem::overloaded()
-        })?;
-
-        let limits = ParseLimits { memory: self.allowance.script_tree, ..ParseLimits::default() };
-        let parse = |text: &str| Script::parse_within(text, limits);
-        let script = self.scripts.borrow_mut().get_or_parse(text, parse);
-        let script = script.map_err(|error| {
+        let place = match self.live.place(Sender::Own) {
+            Ok(place) if self.make_room().await => place,
+            _ => {
+                self.metrics.particle(Outcome::Refused);
+                return Err(Problem::overloaded());
+            }
+        };
+        let script = self.parse(text).map_err(|error| {
             self.metrics.particle(Outcome::Invalid);
             Problem::parse(&error)
         })?;
         let author = Rc::new(Author::new(data));
-        let report = self.start(script.clone(), author.clone(), permit);
+        let report = self.start_own(script.clone(), author.clone(), place);
         let result = match first(author.answer(), &report).await {
             First::Answer(Answer::Response(value)) => Ok(Success::Response(value)),
             First::Answer(Answer::Error(error)) => Err(Problem::reported(&error)),
@@ -193,56 +241,98 @@ impl Node {
         result
     }
 
+    /// The script of this text, parsed once as long as it is kept.
+    fn parse(&self, text: &str) -> Result<Arc<Script>, ParseError> {
+        let limits = ParseLimits { memory: self.allowance.script_tree, ..ParseLimits::default() };
+        let parse = |text: &str| Script::parse_within(text, limits);
+        self.scripts.borrow_mut().get_or_parse(text, parse)
+    }
+
     /// Starts a particle of which the node is the author.
-    fn start(
+    fn start_own(
         self: &Rc<Self>,
         script: Arc<Script>,
         author: Rc<Author>,
-        permit: Permit,
+        place: Place,
     ) -> Slot<Report> {
         let peer_id = self.identity.peer_id();
         let ttl_ms = self.config.particles.ttl_ms;
         let particle = Particle {
+            serial: place.serial(),
             id: new_particle_id(&*self.machine).into(),
+            author: self.identity.id(),
             init_peer_id: peer_id.clone(),
             timestamp_ms: self.machine.unix_time_ms(),
             ttl_ms,
             script,
+            signature: OnceCell::new(),
             deadline: self.executor.now().after(Duration::from_millis(ttl_ms.into())),
         };
-        let id = particle.id.clone();
         let caller = Caller { init_peer_id: peer_id.clone(), author: Some(author) };
-        let parameters = self.parameters(&particle);
-        let actor = Actor::new(self.clone(), particle, caller, parameters, Lifetime::UntilIdle);
+        self.start(particle, Sender::Own, caller, Lifetime::UntilIdle, None, place)
+    }
+
+    /// Starts a particle; the report appears where this says when the particle has ended.
+    fn start(
+        self: &Rc<Self>,
+        particle: Particle,
+        sender: Sender,
+        caller: Caller,
+        lifetime: Lifetime,
+        mail: Option<Mail>,
+        place: Place,
+    ) -> Slot<Report> {
+        let particle = Rc::new(particle);
+        let actor = Actor::new(self.clone(), particle.clone(), sender, caller, lifetime);
+        if let Some(mail) = mail {
+            // An empty inbox has room for whatever passed the checks.
+            let _ = actor.inbox().push(mail);
+        }
+        place.seat(Entry {
+            particle: particle.clone(),
+            inbox: actor.inbox(),
+            vitals: actor.vitals(),
+            born: self.executor.now(),
+        });
         let slot = Slot::new();
         let (ended, node) = (slot.clone(), self.clone());
         self.executor.spawn(async move {
             let report = actor.run().await;
-            let Report { end, steps, micros, .. } = &report;
-            debug!(target: "particle", "{id} ended as {end:?} after {steps} steps, {micros} us");
+            let (id, Report { end, steps, micros, .. }) = (&particle.id, &report);
+            debug!(target: "particle", "{id:.64} ended as {end:?} after {steps} steps, {micros} us");
             node.metrics.work(&report);
-            drop(permit);
+            node.remember(&particle, end);
+            drop(place);
             ended.put(report);
         });
         slot
     }
 
-    fn parameters(&self, particle: &Particle) -> Parameters {
-        let mut parameters = Parameters::new(
-            particle.init_peer_id.clone(),
-            self.identity.peer_id().clone(),
-            particle.id.clone(),
-            *self.identity.seed().expose(),
-        );
-        parameters.key_pair = Some(self.identity.key_pair().clone());
-        parameters.timestamp = particle.timestamp_ms;
-        parameters.ttl = particle.ttl_ms;
-        parameters.air_size_limit = self.config.particles.max_script_bytes.into();
-        parameters.call_result_size_limit = self.allowance.call_result as u64;
-        parameters.limits.memory = self.allowance.step_memory;
-        parameters.limits.max_frames = self.allowance.frames;
-        parameters.limits.max_trace_len = MAX_TRACE_STATES;
-        parameters
+    /// Keeps a particle that ended before its time from beginning anew.
+    fn remember(&self, particle: &Particle, end: &End) {
+        let Some(signature) = particle.signature.get() else { return };
+        let now_ms = self.machine.unix_time_ms();
+        let expires_ms = particle.timestamp_ms.saturating_add(particle.ttl_ms.into());
+        // Without a clock nothing else tells a replay.
+        if now_ms == 0 || (expires_ms >= now_ms && *end != End::Done) {
+            self.ended.borrow_mut().insert(signature, expires_ms);
+        }
+    }
+
+    /// Whether there is memory for something new. Idle particles are ended for it, those first that have
+    /// been idle for the longest time.
+    async fn make_room(&self) -> bool {
+        for _ in 0..MAX_EVICTIONS_AT_ONCE {
+            if !self.memory_is_short() {
+                return true;
+            }
+            if !self.live.evict_idle() {
+                return false;
+            }
+            self.metrics.evicted.add(1);
+            yield_now().await;
+        }
+        !self.memory_is_short()
     }
 
     /// Whether so little of the heap is free that nothing new should be begun.
@@ -256,6 +346,15 @@ impl Node {
             return true;
         }
         heap.used > heap.total / HEAP_IN_USE_PART && !has_piece_of(self.allowance.step_memory)
+    }
+
+    /// All memory that the machine's heap manages.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        match usize::try_from(self.machine.heap().total) {
+            Ok(0) | Err(_) => usize::MAX,
+            Ok(total) => total,
+        }
     }
 
     /// What fits this machine.
@@ -277,41 +376,16 @@ impl Node {
 
     /// What to say about a script that ended without an answer.
     fn conclude(&self, script: &Script, report: &Report) -> Result<Success, Problem> {
-        use crate::particle::End;
         match report.end {
             End::Exhausted(budget) => Err(Problem::exhausted(budget)),
             End::Expired => Err(Problem::expired(self.config.particles.ttl_ms, report)),
+            End::Evicted => Err(Problem::overloaded()),
             End::Done | End::Failed => match &report.fault {
                 Some(fault) => Err(Problem::fault(fault, script, self.identity.peer_id())),
                 None if report.unreachable.is_empty() => Ok(Success::Silent),
                 None => Err(Problem::unreachable(&report.unreachable)),
             },
         }
-    }
-}
-
-impl Environment for Node {
-    fn services(&self) -> &Services {
-        &self.services
-    }
-
-    fn executor(&self) -> &Executor {
-        &self.executor
-    }
-
-    /// The node knows no other peer.
-    fn forward(&self, particle: &Particle, peer: &str, _data: &mut dyn FnMut() -> Vec<u8>) -> bool {
-        self.metrics.unreachable.add(1);
-        debug!(target: "particle", "{}: cannot reach peer {peer:.64}", particle.id);
-        false
-    }
-
-    fn memory_is_short(&self) -> bool {
-        Self::memory_is_short(self)
-    }
-
-    fn called(&self, service: &str, ret_code: i32) {
-        self.metrics.call(service, ret_code);
     }
 }
 
@@ -328,27 +402,6 @@ fn has_piece_of(bytes: usize) -> bool {
     // Without this the compiler may leave out an allocation that nothing uses.
     core::hint::black_box(&probe);
     found
-}
-
-/// The right of one particle to live; given back when it is dropped.
-struct Permit(Rc<Node>);
-
-impl Permit {
-    fn take(node: &Rc<Node>) -> Option<Self> {
-        let live = node.live_particles.get();
-        let most = usize::try_from(node.config.particles.max_live).unwrap_or(usize::MAX);
-        if live >= most || node.memory_is_short() {
-            return None;
-        }
-        node.live_particles.set(live + 1);
-        Some(Self(node.clone()))
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.live_particles.set(self.0.live_particles.get().saturating_sub(1));
-    }
 }
 
 /// Part of what may be read at once; given back when it is dropped.

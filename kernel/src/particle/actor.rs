@@ -1,27 +1,30 @@
-//! The actor: runs the steps of one particle and makes its calls.
+//! The actor: runs the steps of one particle, makes its calls, sends it on.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::Cell;
 use core::fmt;
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
 use core::task::{Context, Poll};
+use core::time::Duration;
 
-use air_core::{CallRequest, CallResult, Parameters, Progress, Session, StepOutcome};
-use futures_util::future::LocalBoxFuture;
-use futures_util::stream::{FuturesUnordered, Stream};
+use air_core::{Parameters, Progress, Session, StepOutcome};
+use netstack::libp2p::PeerId;
 
-use super::Particle;
-use super::inbox::Inbox;
+use super::calls::{Calls, Taken};
+use super::inbox::{Inbox, Mail};
+use super::kept::Kept;
+use super::outbox::{Outbox, Sending};
 use super::report::{Budget, End, Fault, Report};
-use crate::executor::{Executor, yield_now};
+use super::vitals::{Vitals, Waits};
+use super::{Particle, Sender};
+use crate::executor::{Executor, Sleep, TurnGuard, Turns, yield_now};
 use crate::limits::{
-    FUEL_PER_SLICE, LIGHT_CALL_BYTES, MAX_CALLS_IN_A_ROW, MAX_CALLS_WAITING, MAX_FUEL_PER_PARTICLE,
-    MAX_INTERPRETER_MICROS_PER_PARTICLE, MAX_MICROS_IN_A_ROW, MAX_RESULT_BYTES_IN_A_ROW,
-    MAX_RESULT_BYTES_PER_PARTICLE, MAX_SLICES_IN_A_ROW, MAX_STEPS_PER_PARTICLE,
-    MAX_UNREACHABLE_NAMED,
+    FREEZE_AFTER_MS, FUEL_PER_SLICE, MAX_FUEL_PER_PARTICLE, MAX_INTERPRETER_MICROS_PER_PARTICLE,
+    MAX_MICROS_IN_A_ROW, MAX_SENDS_WAITING, MAX_SLICES_IN_A_ROW, MAX_STEPS_PER_PARTICLE,
 };
-use crate::service::{Caller, Services, Started, weigh};
+use crate::service::{Caller, Services};
 
 /// What an actor needs of its node.
 pub trait Environment: 'static {
@@ -31,12 +34,27 @@ pub trait Environment: 'static {
     /// The executor, for yields and the deadline.
     fn executor(&self) -> &Executor;
 
-    /// Sends the particle with `data` to a peer, if it can be reached; false if it cannot. The data
-    /// are asked for only then, because making them costs something.
-    fn forward(&self, particle: &Particle, peer: &str, data: &mut dyn FnMut() -> Vec<u8>) -> bool;
+    /// Who gets the interpreter next.
+    fn turns(&self) -> &Turns<Sender>;
+
+    /// The node's own id.
+    fn peer_id(&self) -> &str;
+
+    /// The parameters of the interpreter for a particle.
+    fn parameters(&self, particle: &Particle) -> Parameters;
+
+    /// The peer that `text` names, if sending to it is worth a try; for a particle that is on its way to
+    /// too many peers already there is no `room`.
+    fn reachable(&self, text: &str, room: bool) -> Option<PeerId>;
+
+    /// Starts to send the particle with `data` to each of the peers.
+    fn send(self: Rc<Self>, particle: &Particle, data: Vec<u8>, peers: Vec<(PeerId, Sending)>);
 
     /// Whether so little memory is left that this particle had better end.
     fn memory_is_short(&self) -> bool;
+
+    /// Told when a particle has become idle and its data are kept as bytes.
+    fn frozen(&self);
 
     /// Told of every answer of a service.
     fn called(&self, service: &str, ret_code: i32);
@@ -45,59 +63,49 @@ pub trait Environment: 'static {
 /// How long an actor stays when it has nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// It ends: nobody else has the particle, so nothing can come.
+    /// It ends, unless another peer has got the particle: nothing else can come.
     UntilIdle,
     /// It waits for mail until the deadline.
     UntilDeadline,
 }
 
-type Call = LocalBoxFuture<'static, (u32, CallResult)>;
-
 /// One live particle.
 pub struct Actor<E> {
     environment: Rc<E>,
-    particle: Particle,
-    caller: Caller,
+    particle: Rc<Particle>,
+    /// Who brought the particle first: results are worked on in its turn.
+    sender: Sender,
     lifetime: Lifetime,
     inbox: Inbox,
-    session: Session,
-    waiting: FuturesUnordered<Call>,
-    results: Vec<(u32, CallResult)>,
-    result_bytes: usize,
+    outbox: Outbox,
+    kept: Kept,
+    calls: Calls,
     /// Shared with the report, because the deadline drops the run where it stands.
-    tally: Rc<Tally>,
-}
-
-#[derive(Default)]
-struct Tally {
-    steps: Cell<u32>,
-    fuel: Cell<u64>,
-    micros: Cell<u64>,
-    fault: Cell<Option<Fault>>,
-    unreachable: Cell<Vec<alloc::sync::Arc<str>>>,
+    vitals: Rc<Vitals>,
 }
 
 impl<E: Environment> Actor<E> {
-    /// The actor of a particle that this node has not seen before.
+    /// The actor of a particle that this node has not seen before and that `sender` brought.
     #[must_use]
     pub fn new(
         environment: Rc<E>,
-        particle: Particle,
+        particle: Rc<Particle>,
+        sender: Sender,
         caller: Caller,
-        parameters: Parameters,
         lifetime: Lifetime,
     ) -> Self {
+        let vitals = Rc::<Vitals>::default();
+        let parameters = environment.parameters(&particle);
         Self {
-            session: Session::new(particle.script.clone(), parameters),
+            kept: Kept::new(Session::new(particle.script.clone(), parameters)),
             environment,
             particle,
-            caller,
+            sender,
             lifetime,
             inbox: Inbox::default(),
-            waiting: FuturesUnordered::new(),
-            results: Vec::new(),
-            result_bytes: 0,
-            tally: Rc::default(),
+            outbox: Outbox::new(vitals.clone()),
+            calls: Calls::new(caller),
+            vitals,
         }
     }
 
@@ -107,164 +115,182 @@ impl<E: Environment> Actor<E> {
         self.inbox.clone()
     }
 
+    /// What can be seen of the particle while it lives.
+    #[must_use]
+    pub fn vitals(&self) -> Rc<Vitals> {
+        self.vitals.clone()
+    }
+
     /// Runs the particle to its end, which is its deadline at the latest. Calls that are still running
     /// then are dropped with it.
     pub async fn run(self) -> Report {
-        let (tally, deadline) = (self.tally.clone(), self.particle.deadline);
+        let (vitals, deadline) = (self.vitals.clone(), self.particle.deadline);
         let executor = self.environment.executor().clone();
-        let end = executor.timeout_at(deadline, self.live()).await.unwrap_or(End::Expired);
+        // On the heap, so that moving the task does not copy all the states that it may be in.
+        let life = Box::pin(self.live());
+        let end = executor.timeout_at(deadline, life).await.unwrap_or(End::Expired);
         Report {
             end,
-            fault: tally.fault.take(),
-            steps: tally.steps.get(),
-            fuel: tally.fuel.get(),
-            micros: tally.micros.get(),
-            unreachable: tally.unreachable.take(),
+            fault: vitals.fault.take(),
+            steps: vitals.steps.get(),
+            fuel: vitals.fuel.get(),
+            micros: vitals.micros.get(),
+            unreachable: vitals.unreachable.take(),
         }
     }
 
     async fn live(mut self) -> End {
         loop {
-            let mut outcome = match self.step().await {
-                Ok(outcome) => outcome,
+            let (mut outcome, turn) = match self.step().await {
+                Ok(done) => done,
                 Err(budget) => return End::Exhausted(budget),
             };
             let mendable = outcome.has_new_data();
-            self.tally.fault.set(Fault::of(&mut outcome));
-            if !mendable && self.lifetime == Lifetime::UntilIdle {
+            *self.vitals.fault.borrow_mut() = Fault::of(&mut outcome);
+            if !mendable && self.ends_when_idle() {
                 // The step is undone and its results are gone: what waits for them waits in vain.
                 return End::Failed;
             }
             self.forward(&outcome);
-            if let Err(budget) = self.start_calls(outcome.requests).await {
+            drop(turn);
+            if let Err(budget) = self.calls.start(&self.environment, outcome.requests).await {
                 return End::Exhausted(budget);
             }
             match self.news().await {
                 News::Some => {}
                 News::Never => return End::Done,
-                News::TooMuch => return End::Exhausted(Budget::Results),
-                News::NoMemory => return End::Exhausted(Budget::Memory),
+                News::Closed => return End::Evicted,
+                News::Exhausted(budget) => return End::Exhausted(budget),
             }
         }
     }
 
-    /// Runs one step over the oldest mail and all results so far.
-    async fn step(&mut self) -> Result<StepOutcome, Budget> {
-        let tally = self.tally.clone();
-        if tally.steps.get() >= MAX_STEPS_PER_PARTICLE {
+    /// Whether nothing can come from elsewhere.
+    fn ends_when_idle(&self) -> bool {
+        self.lifetime == Lifetime::UntilIdle
+            && !self.outbox.has_sent()
+            && self.outbox.under_way() == 0
+    }
+
+    fn now_waits_for(&self, waits: Waits) {
+        self.vitals.set_waits(waits, self.environment.executor().now());
+    }
+
+    /// Runs one step over the oldest mail and all results so far. The turn lasts until the step's
+    /// outcome has been dealt with.
+    async fn step(&mut self) -> Result<(StepOutcome, TurnGuard<Sender>), Budget> {
+        let vitals = self.vitals.clone();
+        if vitals.steps.get() >= MAX_STEPS_PER_PARTICLE {
             return Err(Budget::Steps);
         }
+        self.now_waits_for(Waits::Interpreter);
+        // Mail is its bringer's to pay for, even if that is not who brought the particle first.
+        let sender = self.inbox.next_sender().unwrap_or(self.sender);
+        let turns = self.environment.turns().clone();
+        let mut turn = turns.take(sender).await;
         if self.environment.memory_is_short() {
             return Err(Budget::Memory);
         }
-        tally.steps.set(tally.steps.get().saturating_add(1));
-        let current = self.inbox.pop().unwrap_or_default();
-        self.session.begin(&current, core::mem::take(&mut self.results));
+        vitals.steps.set(vitals.steps.get().saturating_add(1));
+        let current = self.inbox.pop().map(|mail| mail.data).unwrap_or_default();
+        let results = self.calls.take_results();
+        vitals.kept_bytes.set(0);
+        let started = self.environment.executor().now();
+        let parameters = || self.environment.parameters(&self.particle);
+        self.kept.session(&self.particle, parameters).begin(&current, results);
+        drop(current);
+        self.spend(started);
         loop {
             if let Some(outcome) = self.run_slices() {
-                return Ok(outcome);
+                return Ok((outcome, turn));
             }
-            if tally.fuel.get() >= MAX_FUEL_PER_PARTICLE {
+            if vitals.fuel.get() >= MAX_FUEL_PER_PARTICLE {
                 return Err(Budget::Fuel);
             }
-            if tally.micros.get() >= MAX_INTERPRETER_MICROS_PER_PARTICLE {
+            if vitals.micros.get() >= MAX_INTERPRETER_MICROS_PER_PARTICLE {
                 return Err(Budget::Time);
             }
             if self.environment.memory_is_short() {
                 return Err(Budget::Memory);
             }
+            drop(turn);
             yield_now().await;
+            turn = turns.take(sender).await;
         }
+    }
+
+    /// Adds the time since `started` to that of the interpreter; gives it.
+    fn spend(&self, started: crate::machine::Instant) -> u64 {
+        let now = self.environment.executor().now();
+        let micros = now.as_micros().saturating_sub(started.as_micros());
+        self.vitals.micros.set(self.vitals.micros.get().saturating_add(micros));
+        micros
     }
 
     /// Interprets until the step is over or others should have a turn: what one unit of fuel costs
     /// differs much, so the clock decides, and the number of slices where the clock stands still.
     fn run_slices(&mut self) -> Option<StepOutcome> {
-        let executor = self.environment.executor();
+        let environment = &self.environment;
+        let parameters = || environment.parameters(&self.particle);
+        let session = self.kept.session(&self.particle, parameters);
+        let executor = environment.executor();
         let started = executor.now();
         let mut outcome = None;
-        let mut micros = 0;
         for _ in 0..MAX_SLICES_IN_A_ROW {
-            let progress = self.session.run(FUEL_PER_SLICE);
-            self.tally.fuel.set(self.tally.fuel.get().saturating_add(FUEL_PER_SLICE));
-            micros = executor.now().as_micros().saturating_sub(started.as_micros());
+            let progress = session.run(FUEL_PER_SLICE);
+            self.vitals.fuel.set(self.vitals.fuel.get().saturating_add(FUEL_PER_SLICE));
             if let Progress::Done(done) = progress {
                 outcome = Some(done);
                 break;
             }
-            if micros >= MAX_MICROS_IN_A_ROW || self.environment.memory_is_short() {
+            let micros = executor.now().as_micros().saturating_sub(started.as_micros());
+            if micros >= MAX_MICROS_IN_A_ROW || environment.memory_is_short() {
                 break;
             }
         }
-        self.tally.micros.set(self.tally.micros.get().saturating_add(micros));
+        self.spend(started);
         outcome
     }
 
+    /// Sends the particle to the next peers of a step; its data are encoded once, and only if somebody
+    /// is there to get them.
     fn forward(&mut self, outcome: &StepOutcome) {
-        let mut data = None;
-        let session = &mut self.session;
-        let mut bytes = || data.get_or_insert_with(|| session.data()).clone();
+        let mut peers = Vec::new();
+        let mut to_self = false;
         for peer in &outcome.next_peers {
-            if !self.environment.forward(&self.particle, peer, &mut bytes) {
-                let mut unreachable = self.tally.unreachable.take();
-                if unreachable.len() < MAX_UNREACHABLE_NAMED && !unreachable.contains(peer) {
-                    unreachable.push(peer.clone());
-                }
-                self.tally.unreachable.set(unreachable);
+            if **peer == *self.environment.peer_id() {
+                to_self = true;
+                continue;
+            }
+            // What is not sent in the end counts as not reached when this is dropped.
+            let sending = self.outbox.begin(peer.clone());
+            let room = self.outbox.under_way() <= MAX_SENDS_WAITING;
+            if let Some(id) = self.environment.reachable(peer, room) {
+                peers.push((id, sending));
             }
         }
-    }
-
-    /// Starts every call. Those that can be answered at once are; the others wait side by side.
-    async fn start_calls(&mut self, requests: Vec<CallRequest>) -> Result<(), Budget> {
-        for (index, request) in requests.into_iter().enumerate() {
-            let heavy = weigh(&request.arguments, LIGHT_CALL_BYTES) >= LIGHT_CALL_BYTES;
-            if heavy || index % MAX_CALLS_IN_A_ROW == MAX_CALLS_IN_A_ROW - 1 {
-                yield_now().await;
-            }
-            if self.environment.memory_is_short() {
-                return Err(Budget::Memory);
-            }
-            let CallRequest { id, service_id, function_name, arguments, .. } = request;
-            let services = self.environment.services();
-            match services.start(&self.caller, &service_id, &function_name, &arguments) {
-                Started::Done(result) => {
-                    self.environment.called(&service_id, result.ret_code);
-                    self.collect(id, result)?;
-                }
-                Started::Waiting(_) if self.waiting.len() >= MAX_CALLS_WAITING => {
-                    let result = CallResult::failure(1, "too many calls of this particle wait");
-                    self.environment.called(&service_id, result.ret_code);
-                    self.collect(id, result)?;
-                }
-                Started::Waiting(answer) => {
-                    let environment = self.environment.clone();
-                    self.waiting.push(alloc::boxed::Box::pin(async move {
-                        let result = answer.await;
-                        environment.called(&service_id, result.ret_code);
-                        (id, result)
-                    }));
-                }
-            }
+        if peers.is_empty() && !to_self {
+            return;
         }
-        Ok(())
-    }
-
-    fn collect(&mut self, id: u32, result: CallResult) -> Result<(), Budget> {
-        self.result_bytes = self.result_bytes.saturating_add(result.result.len());
-        self.results.push((id, result));
-        if self.result_bytes > MAX_RESULT_BYTES_PER_PARTICLE {
-            Err(Budget::Results)
-        } else {
-            Ok(())
+        let environment = self.environment.clone();
+        let parameters = || environment.parameters(&self.particle);
+        let data = self.kept.session(&self.particle, parameters).data();
+        if to_self {
+            // A full queue has a step coming anyway, and data that were taken before change nothing.
+            let _ = self.inbox.push(Mail { from: self.sender, data: data.clone() });
+        }
+        if !peers.is_empty() {
+            environment.send(&self.particle, data, peers);
         }
     }
 
     /// Waits for a reason for another step, or until there never will be one, and takes all results
     /// that are there; others have a turn in between, because making many results takes long.
     async fn news(&mut self) -> News {
+        let executor = self.environment.executor().clone();
+        let mut freeze = executor.sleep(Duration::from_millis(FREEZE_AFTER_MS));
         loop {
-            match poll_fn(|context| self.poll_news(context)).await {
+            match poll_fn(|context| self.poll_news(&mut freeze, context)).await {
                 Some(news) => return news,
                 None => yield_now().await,
             }
@@ -272,43 +298,52 @@ impl<E: Environment> Actor<E> {
     }
 
     /// News, or nothing if results were taken and more may be there.
-    fn poll_news(&mut self, context: &mut Context<'_>) -> Poll<Option<News>> {
-        let mut bytes: usize = 0;
-        while let Poll::Ready(Some((id, result))) =
-            core::pin::Pin::new(&mut self.waiting).poll_next(context)
-        {
-            bytes = bytes.saturating_add(result.result.len());
-            if self.collect(id, result).is_err() {
-                return Poll::Ready(Some(News::TooMuch));
-            }
-            if bytes >= MAX_RESULT_BYTES_IN_A_ROW {
+    fn poll_news(&mut self, freeze: &mut Sleep, context: &mut Context<'_>) -> Poll<Option<News>> {
+        match self.calls.poll_results(context) {
+            Err(budget) => return Poll::Ready(Some(News::Exhausted(budget))),
+            Ok(Taken::Some) => {
                 let short = self.environment.memory_is_short();
-                return Poll::Ready(short.then_some(News::NoMemory));
+                return Poll::Ready(short.then_some(News::Exhausted(Budget::Memory)));
             }
+            Ok(Taken::All) => {}
         }
-        if !self.results.is_empty() || self.inbox.poll_mail(context).is_ready() {
+        let mail = self.inbox.poll_mail(context).is_ready();
+        if self.inbox.is_closed() {
+            return Poll::Ready(Some(News::Closed));
+        }
+        if mail || self.calls.has_results() {
             return Poll::Ready(Some(News::Some));
         }
-        match self.lifetime {
-            Lifetime::UntilIdle if self.waiting.is_empty() => Poll::Ready(Some(News::Never)),
-            _ => Poll::Pending,
+        if self.calls.waiting() == 0 && self.ends_when_idle() {
+            return Poll::Ready(Some(News::Never));
         }
+        self.outbox.wake_on_end(context);
+        self.now_waits_for(match self.calls.waiting() {
+            0 if self.outbox.has_sent() || self.outbox.under_way() > 0 => Waits::Peers,
+            0 => Waits::Nothing,
+            waiting => Waits::Services(waiting),
+        });
+        if !self.kept.is_frozen() && Pin::new(freeze).poll(context).is_ready() {
+            self.vitals.kept_bytes.set(self.kept.freeze());
+            self.environment.frozen();
+        }
+        Poll::Pending
     }
 }
 
 enum News {
     Some,
     Never,
-    TooMuch,
-    NoMemory,
+    Closed,
+    Exhausted(Budget),
 }
 
 impl<E> fmt::Debug for Actor<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Actor")
             .field("particle", &self.particle.id)
-            .field("steps", &self.tally.steps.get())
-            .field("waiting", &self.waiting.len())
+            .field("vitals", &self.vitals)
+            .field("calls", &self.calls)
             .finish_non_exhaustive()
     }
 }

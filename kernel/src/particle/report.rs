@@ -38,6 +38,8 @@ pub enum End {
     Failed,
     /// Its time was up.
     Expired,
+    /// It was idle, and its memory was needed.
+    Evicted,
     /// It used up something that is bounded.
     Exhausted(Budget),
 }

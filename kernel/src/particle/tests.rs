@@ -5,16 +5,17 @@ use alloc::rc::{Rc, Weak};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, OnceCell, RefCell};
 use core::ops::ControlFlow;
 use core::time::Duration;
 
 use air_core::{Parameters, Script};
 use futures_util::future::FutureExt;
+use netstack::libp2p::PeerId;
 
 use super::*;
 use crate::config::Seed;
-use crate::executor::{Executor, Slot, drive};
+use crate::executor::{Executor, Slot, Turns, drive};
 use crate::identity::Identity;
 use crate::machine::{MainLoop, Simulated};
 use crate::service::{Caller, Services};
@@ -23,10 +24,12 @@ use crate::service::{Caller, Services};
 struct Peer {
     identity: Identity,
     executor: Executor,
+    turns: Turns<Sender>,
     services: Services,
     inbox: RefCell<Option<Inbox>>,
     others: RefCell<Vec<Weak<Peer>>>,
     calls: RefCell<Vec<Box<str>>>,
+    frozen: Cell<u32>,
 }
 
 impl Environment for Peer {
@@ -38,24 +41,58 @@ impl Environment for Peer {
         &self.executor
     }
 
-    fn forward(&self, _particle: &Particle, peer: &str, data: &mut dyn FnMut() -> Vec<u8>) -> bool {
-        let others = self.others.borrow();
-        let target = others.iter().filter_map(Weak::upgrade);
-        let Some(target) = target.into_iter().find(|other| **other.identity.peer_id() == *peer)
-        else {
-            return false;
-        };
-        let inbox = target.inbox.borrow().clone();
-        inbox.is_some_and(|inbox| inbox.push(data()).is_ok())
+    fn turns(&self) -> &Turns<Sender> {
+        &self.turns
+    }
+
+    fn peer_id(&self) -> &str {
+        self.identity.peer_id()
+    }
+
+    fn parameters(&self, particle: &Particle) -> Parameters {
+        let mut parameters = Parameters::new(
+            particle.init_peer_id.clone(),
+            self.identity.peer_id().clone(),
+            particle.id.clone(),
+            *self.identity.seed().expose(),
+        );
+        (parameters.timestamp, parameters.ttl) = (particle.timestamp_ms, particle.ttl_ms);
+        parameters
+    }
+
+    fn reachable(&self, text: &str, room: bool) -> Option<PeerId> {
+        let peer = text.parse().ok()?;
+        (room && self.other(peer).is_some()).then_some(peer)
+    }
+
+    fn send(self: Rc<Self>, _particle: &Particle, data: Vec<u8>, peers: Vec<(PeerId, Sending)>) {
+        for (peer, sending) in peers {
+            let inbox = self.other(peer).and_then(|other| other.inbox.borrow().clone());
+            let from = Sender::Peer(self.identity.id());
+            if inbox.is_some_and(|inbox| inbox.push(Mail { from, data: data.clone() }).is_ok()) {
+                sending.done();
+            }
+        }
     }
 
     fn memory_is_short(&self) -> bool {
         false
     }
 
+    fn frozen(&self) {
+        self.frozen.set(self.frozen.get() + 1);
+    }
+
     fn called(&self, service: &str, ret_code: i32) {
         assert_eq!(ret_code, 0);
         self.calls.borrow_mut().push(service.into());
+    }
+}
+
+impl Peer {
+    fn other(&self, id: PeerId) -> Option<Rc<Peer>> {
+        let others = self.others.borrow();
+        others.iter().filter_map(Weak::upgrade).find(|other| other.identity.id() == id)
     }
 }
 
@@ -98,6 +135,8 @@ fn world(count: u8) -> World {
                 inbox: RefCell::default(),
                 others: RefCell::default(),
                 calls: RefCell::default(),
+                frozen: Cell::new(0),
+                turns: Turns::new(),
             })
         })
         .collect();
@@ -119,23 +158,19 @@ impl World {
             .peers
             .iter()
             .map(|peer| {
-                let particle = Particle {
+                let particle = Rc::new(Particle {
+                    serial: 1,
                     id: "particle".into(),
+                    author: self.peers[0].identity.id(),
                     init_peer_id: self.id(0),
                     timestamp_ms: 1,
                     ttl_ms: 1000,
                     script: script.clone(),
+                    signature: OnceCell::new(),
                     deadline: self.executor.now().after(Duration::from_millis(1000)),
-                };
-                let mut parameters = Parameters::new(
-                    self.id(0),
-                    peer.identity.peer_id().clone(),
-                    particle.id.clone(),
-                    *peer.identity.seed().expose(),
-                );
-                (parameters.timestamp, parameters.ttl) = (particle.timestamp_ms, particle.ttl_ms);
+                });
                 let caller = Caller { init_peer_id: self.id(0), author: None };
-                let actor = Actor::new(peer.clone(), particle, caller, parameters, lifetime);
+                let actor = Actor::new(peer.clone(), particle, Sender::Own, caller, lifetime);
                 *peer.inbox.borrow_mut() = Some(actor.inbox());
                 let slot = Slot::new();
                 let ended = slot.clone();
@@ -202,6 +237,10 @@ fn an_actor_without_a_future_ends_before_its_deadline() {
     assert_eq!(world.executor.now(), Instant::ZERO);
 }
 
+fn mail(data: Vec<u8>) -> Mail {
+    Mail { from: Sender::Own, data }
+}
+
 #[test]
 fn data_that_are_none_do_not_end_an_actor() {
     let world = world(1);
@@ -212,8 +251,8 @@ fn data_that_are_none_do_not_end_an_actor() {
         async move {
             executor.sleep(Duration::from_millis(1)).await;
             let inbox = peer.inbox.borrow().clone().unwrap();
-            inbox.push(vec![0xde, 0xad, 0xbe, 0xef]).unwrap();
-            inbox.push(Vec::new()).unwrap();
+            inbox.push(mail(vec![0xde, 0xad, 0xbe, 0xef])).unwrap();
+            inbox.push(mail(Vec::new())).unwrap();
         }
     });
     let reports = world.run("(null)", Lifetime::UntilDeadline);

@@ -47,7 +47,7 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     let config = configuration::find(&info.command_line);
     let executor = Executor::new(machine.clone());
     let stack = make_stack(&config, nic.as_ref(), &*machine);
-    let _node = kernel::run::start(&executor, &stack, machine, config);
+    let _running = kernel::run::start(&executor, &stack, machine, config);
     phases::mark("node");
     hardware::log_phases();
     executor::drive(&executor, &mut Host::new(stack, nic));
@@ -96,8 +96,7 @@ fn make_stack(
         }
     };
     let memory = usize::try_from(machine.heap().total).unwrap_or(usize::MAX);
-    let base = StackConfig::new(EthernetAddress(mac), capabilities, u64::from_le_bytes(seed))
-        .within_memory(memory);
+    let base = StackConfig::new(EthernetAddress(mac), capabilities, u64::from_le_bytes(seed));
     let now = Instant::from_micros(i64::try_from(clock::monotonic_micros()).unwrap_or(i64::MAX));
-    Stack::new(kernel::run::stack_config(config, base), now)
+    Stack::new(kernel::run::stack_config(config, base).within_memory(memory), now)
 }

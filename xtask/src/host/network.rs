@@ -1,14 +1,19 @@
 //! This machine's sockets as the network under a node.
 
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use kernel::executor::Executor;
 use kernel::network::Network;
 use netstack::Counters;
+use netstack::libp2p::Multiaddr;
+use netstack::libp2p::multiaddr::{Host, Transport};
+use netstack::libp2p::swarm::{Dial, DialError};
 
 use super::listener::TcpListener;
 use super::sockets::Sockets;
+use super::stream::TcpStream;
 
 /// Connections that a node on this machine holds at once; the system's bound on files is above it.
 const MAX_CONNECTIONS: usize = 4096;
@@ -44,6 +49,14 @@ impl Network for HostNetwork {
         vec![self.address]
     }
 
+    async fn addresses_other_than(&self, known: &[IpAddr]) -> Vec<IpAddr> {
+        let addresses = self.addresses();
+        if addresses == known {
+            pending::<()>().await;
+        }
+        addresses
+    }
+
     fn counters(&self) -> Counters {
         let counters = self.sockets.counters();
         Counters {
@@ -51,5 +64,19 @@ impl Network for HostNetwork {
             tcp_sockets_max: MAX_CONNECTIONS,
             ..counters
         }
+    }
+}
+
+/// Addresses only: the system's look-up of names would hold up the whole node.
+impl Dial for HostNetwork {
+    type Stream = TcpStream;
+
+    async fn dial(&self, address: &Multiaddr) -> Result<TcpStream, DialError> {
+        let Host::Ip(host) = address.host() else { return Err(DialError::Unsupported) };
+        if address.transport() == Transport::SecureWebSocket {
+            return Err(DialError::Unsupported);
+        }
+        let peer = SocketAddr::new((*host).into(), address.port());
+        TcpStream::connect(&self.sockets, peer).await.map_err(|_| DialError::Refused)
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let executor = Executor::new(Rc::new(machine.clone()));
     let address = options.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let network = HostNetwork::new(sockets, executor.clone(), address);
-    let _node = kernel::run::start(&executor, &network, Rc::new(machine), config);
+    let _running = kernel::run::start(&executor, &network, Rc::new(machine), config);
     drive(&executor, &mut event_loop);
     executor.shut_down();
     eprintln!("\nstopped");
