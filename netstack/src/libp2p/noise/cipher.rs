@@ -11,7 +11,7 @@ const RESERVED: u64 = u64::MAX;
 /// A key and the number of the next message.
 pub(super) struct Cipher {
     key: ChaCha20Poly1305,
-    next: u64,
+    pub(super) next: u64,
 }
 
 /// The nonce of ChaChaPoly: four zero bytes, then the number, little-endian (Noise section 12.3).

@@ -34,7 +34,7 @@ const OVERHEAD_BYTES: usize = 2 * 32 + 2 * TAG_BYTES;
 pub struct Identity {
     pattern: NoiseParams,
     keys: KeyPair,
-    payload: Vec<u8>,
+    pub(super) payload: Vec<u8>,
 }
 
 impl Identity {

@@ -24,7 +24,7 @@ const LARGEST: usize = LENGTH_BYTES + u16::MAX as usize;
 #[derive(Debug)]
 pub struct Reader<R> {
     inner: R,
-    cipher: Cipher,
+    pub(super) cipher: Cipher,
     /// Plaintext, then bytes as received, then room.
     buffer: Vec<u8>,
     /// Where plaintext that is not given out yet begins and ends.

@@ -15,8 +15,8 @@ use crate::stream;
 /// make one message, which is encrypted where it was gathered. Nothing leaves before.
 #[derive(Debug)]
 pub struct Writer<W> {
-    inner: W,
-    cipher: Cipher,
+    pub(super) inner: W,
+    pub(super) cipher: Cipher,
     /// A message, from its length on: gathered, or sealed and leaving.
     message: Vec<u8>,
     /// Bytes of a sealed message that have left.
