@@ -133,7 +133,7 @@ fn is_close(payload: &[u8]) -> bool {
 }
 
 impl<R: Read, W: Write<Error = R::Error>> Incoming<R, W> {
-    /// Reads some bytes; while there are none, the signals leave. Nothing at the end of the stream.
+    /// Reads some bytes; the signals leave as far as they can. Nothing at the end of the stream.
     async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error<R::Error>> {
         if !self.early.is_empty() {
             let read = buf.len().min(self.early.len());
@@ -145,10 +145,10 @@ impl<R: Read, W: Write<Error = R::Error>> Incoming<R, W> {
         }
         let read = if self.shared.has_signals() {
             let deliver = pin!(self.shared.deliver());
-            match select(pin!(self.inner.read(buf)), deliver).await {
-                Either::Left((read, _)) => read,
+            match select(deliver, pin!(self.inner.read(buf))).await {
                 // That they cannot leave is for the sending half to find out.
-                Either::Right((_, read)) => read.await,
+                Either::Left((_, read)) => read.await,
+                Either::Right((read, _)) => read,
             }
         } else {
             self.inner.read(buf).await
