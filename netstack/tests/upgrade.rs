@@ -11,16 +11,20 @@
 mod support;
 
 use embedded_io_async::{Read, Write};
+use futures_util::FutureExt;
 use futures_util::future::join;
-use netstack::libp2p::noise::Identity;
+use netstack::libp2p::limits::{NOISE_IDLE_READ_BYTES, NOISE_IDLE_WRITE_BYTES};
+use netstack::libp2p::multistream;
+use netstack::libp2p::noise::{self, Identity};
 use netstack::libp2p::upgrade::{self, Error, Secrets, Secured};
 use netstack::libp2p::{Keypair, Multiaddr};
 use netstack::pipe::{self, Pipe};
 use netstack::time::Duration;
-use netstack::{Stream, Timer, Writer};
+use netstack::websocket;
+use netstack::{IpEndpoint, Split, Stream, TcpListener, TcpStream, Timer, Writer};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use support::{Clock, run_alone};
+use support::{Clock, Faults, Network, run_alone};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -47,7 +51,14 @@ async fn both(
     capacity: usize,
     address: &Multiaddr,
 ) -> (Result<Secured<Pipe>, Error>, Result<Secured<Pipe>, Error>) {
-    let (dialer, listener) = pipe::pair(capacity);
+    secure(clock, pipe::pair(capacity), address).await
+}
+
+async fn secure<S: Split + 'static>(
+    clock: &Clock,
+    (dialer, listener): (S, S),
+    address: &Multiaddr,
+) -> (Result<Secured<S>, Error>, Result<Secured<S>, Error>) {
     let (mut near, mut far) = (side(1), side(2));
     let (secrets, others) = (Secrets::draw(&mut near.rng), Secrets::draw(&mut far.rng));
     let deadline = clock.now() + TIMEOUT;
@@ -58,9 +69,11 @@ async fn both(
     .await
 }
 
-async fn exchange(near: Secured<Pipe>, far: Secured<Pipe>, length: usize) {
+async fn exchange<S: Split + 'static>(near: Secured<S>, far: Secured<S>, length: usize) {
     let sent: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
     let (mut writer, mut reader) = (near.writer, far.reader);
+    // The other halves stay, or the connection would end with these.
+    let _others = (near.reader, far.writer);
     let send = async {
         writer.write_all(&sent).await.unwrap();
         writer.shutdown().await.unwrap();
@@ -129,5 +142,86 @@ fn a_peer_that_sends_a_byte_now_and_then_is_given_up_at_the_deadline() {
         let ((), (error, when)) = join(drip, secure).await;
         assert_eq!((error, when), (Error::Timeout, deadline));
         assert!(slow.shutdown().await.is_ok());
+    });
+}
+
+#[test]
+fn connections_over_tcp_become_secure_though_the_network_loses_frames() {
+    for transport in ["", "/ws"] {
+        let mut network = Network::new(7, Faults { loss: 30, reorder: 30, ..Faults::NONE });
+        let (server, client) = (network.add_static(1), network.add_static(2));
+        let clock = network.clock.clone();
+        network.run(async {
+            let listener = TcpListener::bind(&server, 7777, 4).unwrap();
+            let peer = IpEndpoint::new(support::address(1), 7777);
+            let connect = TcpStream::connect(&client, peer, Duration::from_secs(30));
+            let (accepted, stream) = join(listener.accept(), connect).await;
+            let address = address(2, transport);
+            let (near, far) = secure(&clock, (stream.unwrap(), accepted), &address).await;
+            exchange(near.unwrap(), far.unwrap(), 100_000).await;
+        });
+    }
+}
+
+#[test]
+fn what_is_no_peer_is_refused_with_the_reason() {
+    let first = b"\x13/multistream/1.0.0\n\x07/noise\n";
+    let cases: [(&[u8], Error); 10] = [
+        (b"", Error::Closed),
+        (b"\0", Error::Unknown(0)),
+        (b"SSH-2.0", Error::Unknown(b'S')),
+        (b"\x16\x03\x01", Error::Unknown(0x16)),
+        (b"\x13/multistream/1.0.0", Error::Closed),
+        (b"\x13/multistream/9.9.9\n", Error::Select(multistream::Error::Malformed)),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", Error::WebSocket(websocket::Error::BadRequest(426))),
+        (b"GET / HTTP/1.1\r\n", Error::WebSocket(websocket::Error::Truncated)),
+        (&[first, &b"\0\x20"[..]].concat(), Error::Noise(noise::Error::Truncated)),
+        (&[first, &b"\0\x01\0"[..]].concat(), Error::Noise(noise::Error::Malformed)),
+    ];
+    let clock = Clock::default();
+    for (bytes, error) in cases {
+        run_alone(&clock, async {
+            let (mut near, far) = pipe::pair(4096);
+            near.write_all(bytes).await.unwrap();
+            near.shutdown().await.unwrap();
+            let mut side = side(2);
+            let secrets = Secrets::draw(&mut side.rng);
+            let deadline = clock.now() + TIMEOUT;
+            let end = upgrade::inbound(far, &side.identity, secrets, &clock, deadline).await;
+            assert_eq!(end.unwrap_err(), error, "{bytes:?}");
+        });
+    }
+}
+
+#[test]
+fn an_address_with_tls_is_not_dialled() {
+    let clock = Clock::default();
+    run_alone(&clock, async {
+        let (near, _far) = both(&clock, 4096, &address(2, "/wss")).await;
+        assert_eq!(near.unwrap_err(), Error::Unsupported);
+    });
+}
+
+/// What `ARCHITECTURE.md` says of an idle connection's memory.
+#[test]
+fn an_idle_connection_takes_little_memory() {
+    let clock = Clock::default();
+    run_alone(&clock, async {
+        for transport in ["", "/ws"] {
+            let (near, far) = both(&clock, 1 << 20, &address(2, transport)).await;
+            let (near, mut far) = (near.unwrap(), far.unwrap());
+            let mut writer = near.writer;
+            writer.write_all(&[1; 60_000]).await.unwrap();
+            writer.flush().await.unwrap();
+            far.reader.read_exact(&mut [0; 1000]).await.unwrap();
+            assert!(far.reader.buffered_bytes() > 60_000, "the message is where it was received");
+            for _ in 0..59 {
+                far.reader.read_exact(&mut [0; 1000]).await.unwrap();
+            }
+            assert_eq!(far.reader.read(&mut [0; 1]).now_or_never(), None);
+            assert_eq!(far.reader.buffered_bytes(), NOISE_IDLE_READ_BYTES);
+            assert!(writer.buffered_bytes() <= NOISE_IDLE_WRITE_BYTES);
+            assert!(size_of_val(&far) <= 512, "{} bytes", size_of_val(&far));
+        }
     });
 }
