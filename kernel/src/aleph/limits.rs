@@ -71,3 +71,27 @@ pub const MAX_CONFIDENTIAL_GPU_MODELS: usize = 16;
 pub const MAX_VERIFIED_COMMENT_CHARS: usize = 1024;
 /// Volumes of a verifiable program.
 pub const MAX_VERIFIED_VOLUMES: usize = 8;
+
+/// A line of a schedule.
+pub const MAX_CRON_BYTES: usize = 256;
+/// A clock that is set back by more begins its schedules anew: three hours.
+pub const MAX_CLOCK_SET_BACK_SECONDS: u64 = 3 * 3600;
+
+/// A package as it comes; the network passes at most ten million bytes to a program inline.
+pub const MAX_PACKAGE_BYTES: usize = 32 << 20;
+/// The files of a package together.
+pub const MAX_UNPACKED_BYTES: usize = 128 << 20;
+/// Files and directories of a package.
+pub const MAX_PACKAGE_FILES: usize = 4096;
+/// How many times its own size a package may unpack to.
+pub const MAX_PACKAGE_RATIO: usize = 200;
+/// What every package may unpack to, however small it is.
+pub const PACKAGE_RATIO_GRACE_BYTES: usize = 1 << 20;
+/// Name of a file in a package, with its directories.
+pub const MAX_FILE_NAME_BYTES: usize = 1024;
+/// Parts of such a name.
+pub const MAX_NAME_PARTS: usize = 32;
+/// Memory for the tables of a squashfs image.
+pub const MAX_SQUASHFS_TABLE_BYTES: usize = 8 << 20;
+/// The largest block of a squashfs image.
+pub const MAX_SQUASHFS_BLOCK_BYTES: usize = 1 << 20;

@@ -7,15 +7,19 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`calendar`] | days and dates |
+//! | [`cron`] | schedules: when is the next time |
 //! | [`item_hash`] | the names of messages and files |
 //! | [`schema`] | shapes of JSON documents: check, fill in defaults, say what is wrong and where |
 //! | [`message`] | the network's messages: PROGRAM, INSTANCE, POST, AGGREGATE, STORE, FORGET, V-PROGRAM |
 //! | [`signature`] | who signed a message |
+//! | [`package`] | archives of scripts and files, and the script of an entrypoint |
 //! | [`limits`] | every bound |
 
 pub mod calendar;
+pub mod cron;
 pub mod item_hash;
 pub mod limits;
 pub mod message;
+pub mod package;
 pub mod schema;
 pub mod signature;
