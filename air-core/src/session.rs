@@ -14,6 +14,7 @@ use crate::data::{
     StoresMark, encode, read_current, verify,
 };
 use crate::exec::argument_hashes::ArgumentHashes;
+use crate::exec::checkpoint::Checkpoint;
 use crate::exec::machine::{Input, Machine};
 use crate::exec::results::CallResults;
 use crate::exec::settle::{Settled, settle};
@@ -46,6 +47,8 @@ pub struct Session {
     /// What this peer answers for, if its signature of it is not in the data yet.
     unsigned: Option<SignedCids>,
     argument_hashes: ArgumentHashes,
+    /// Where a step without data from elsewhere goes on.
+    checkpoint: Option<Box<Checkpoint>>,
     step: Step,
 }
 
@@ -89,6 +92,7 @@ impl Session {
             data: ParticleData::default(),
             unsigned: None,
             argument_hashes: ArgumentHashes::kept(),
+            checkpoint: None,
             step: Step::None,
         }
     }
@@ -140,7 +144,8 @@ impl Session {
         let mut flags = check_sizes(Some(script_len), current.len(), &parameters)?;
         let refuse = |error: PreparationError| refuse_preparation(&error, flags);
         let mut verified = None;
-        if !current.is_empty() {
+        let comes_with_data = !current.is_empty();
+        if comes_with_data {
             self.sign();
             let current = read_current(current).map_err(refuse)?;
             let salt = &parameters.particle_id;
@@ -166,7 +171,8 @@ impl Session {
             current_trace = current.trace;
             signatures = Some(united);
         }
-        let machine = Machine::new(Input {
+        let checkpoint = self.checkpoint.take();
+        let input = Input {
             script: self.script.clone(),
             slots: self.slots.clone(),
             parameters,
@@ -176,7 +182,14 @@ impl Session {
             last_call_request_id: self.data.last_call_request_id,
             results,
             argument_hashes: mem::take(&mut self.argument_hashes),
-        });
+            is_kept: true,
+        };
+        let machine = match checkpoint.filter(|_| !comes_with_data) {
+            Some(checkpoint) => {
+                Machine::go_on(input, checkpoint).unwrap_or_else(|input| Machine::new(*input))
+            }
+            None => Machine::new(input),
+        };
         Ok(Running { machine, flags, rollback, signatures })
     }
 
@@ -205,7 +218,8 @@ impl Session {
         self.argument_hashes = machine.take_argument_hashes();
         let (outcome, stores, settled) = settle(machine.finish(), &self.script);
         match settled {
-            Settled::New { trace, last_call_request_id, produced } => {
+            Settled::New { trace, last_call_request_id, produced, checkpoint } => {
+                self.checkpoint = checkpoint;
                 self.data.trace = trace;
                 self.data.last_call_request_id = last_call_request_id;
                 self.data.stores = stores;

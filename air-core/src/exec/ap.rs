@@ -88,7 +88,7 @@ impl Machine {
 
     pub(super) fn set_scalar(&mut self, name: Name, datum: Datum) -> Result<(), Failure> {
         self.charge(ITEM_BYTES)?;
-        self.scopes
+        self.scopes_mut()
             .set_scalar(name, datum)
             .map_err(|_| Failure::shadowing_not_allowed(self.script.name(name)))
     }

@@ -105,6 +105,7 @@ impl Machine {
             return self.request(node, call, triplet, arguments, Some(sender));
         }
         self.complete = false;
+        self.checkpoints.is_waiting |= sender.call_id.is_some() && self.is_here(&sender.peer_id);
         self.push_state(State::Call(CallState::RequestSentBy(sender)))
     }
 
@@ -175,6 +176,7 @@ impl Machine {
             Failure::trace(&instruction, "there is no further number for a call request")
         })?;
         self.last_call_request_id = id;
+        self.checkpoints.is_waiting = true;
         Ok(id)
     }
 

@@ -32,7 +32,7 @@ impl Machine {
         result: &CallResult,
     ) -> Result<(), Failure> {
         let CallResult { ret_code, result: text } = result;
-        self.charge(text.len())?;
+        self.charge_fresh(text.len())?;
         if *ret_code != 0 {
             return self.failed(triplet, arguments, *ret_code, text);
         }

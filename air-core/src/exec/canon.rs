@@ -33,7 +33,7 @@ impl Machine {
         let Some(canon) = self.fixed(node, peer, stream, Snapshot::Values)? else {
             return Ok(Flow::Done);
         };
-        let set = self.scopes.set_canon(target.name, Arc::new(canon));
+        let set = self.scopes_mut().set_canon(target.name, Arc::new(canon));
         set.map_err(|_| Failure::shadowing_not_allowed(self.script.name(target.name)))?;
         Ok(Flow::Done)
     }
@@ -48,7 +48,7 @@ impl Machine {
         let Some(canon) = self.fixed(node, peer, map, Snapshot::Values)? else {
             return Ok(Flow::Done);
         };
-        let set = self.scopes.set_map(target.name, Arc::new(CanonMap::new(canon)?));
+        let set = self.scopes_mut().set_map(target.name, Arc::new(CanonMap::new(canon)?));
         set.map_err(|_| Failure::shadowing_not_allowed(self.script.name(target.name)))?;
         Ok(Flow::Done)
     }
@@ -137,7 +137,8 @@ impl Machine {
         // Their texts are hashed and kept in the store.
         for datum in &values {
             self.check_stored(datum.value.size())?;
-            self.charge(ITEM_BYTES.saturating_add(datum.value.size()))?;
+            self.charge(ITEM_BYTES)?;
+            self.charge_fresh(datum.value.size())?;
         }
         let elements = values
             .iter()

@@ -17,7 +17,7 @@ pub(crate) struct Thrown {
 }
 
 /// Both error variables.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ErrorState {
     /// `%last_error%`
     pub(crate) last: Slot,
@@ -28,7 +28,7 @@ pub(crate) struct ErrorState {
 }
 
 /// One of the variables.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Slot {
     object: Object,
     pub(crate) tetraplet: Option<Arc<Tetraplet>>,

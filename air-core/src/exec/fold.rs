@@ -1,6 +1,7 @@
 //! `fold` over values that are all there, and `next` (air-language §6.7, §6.9).
 
 use alloc::format;
+use alloc::sync::Arc;
 
 use crate::ast::{Iterable, Lensed, Name, NodeId, Operand};
 use crate::value::Value;
@@ -47,13 +48,13 @@ impl Machine {
             return Err(Failure::multiple_iterable_values(self.script.name(iterator)));
         }
         self.charge(iteration.kept().saturating_mul(ITEM_BYTES))?;
-        self.scopes.enter_fold();
+        self.scopes_mut().enter_fold();
         self.set_iterator(iterator, Some(iteration));
         Ok(())
     }
 
     pub(super) fn close_iteration(&mut self, iterator: Name) {
-        self.scopes.leave_fold();
+        self.scopes_mut().leave_fold();
         self.set_iterator(iterator, None);
     }
 
@@ -66,14 +67,15 @@ impl Machine {
     fn elements(&self, iterable: Iterable) -> Result<Elements, Unresolved> {
         let operand = match iterable {
             Iterable::EmptyArray | Iterable::Stream(_) | Iterable::StreamMap(_) => {
-                return Ok(Elements::Data(alloc::vec::Vec::new()));
+                return Ok(Elements::Data(Arc::default()));
             }
             Iterable::Canon(variable) => {
-                return Ok(Elements::Data(self.canon_stream(variable.name)?.values.clone()));
+                let values = self.canon_stream(variable.name)?.values.clone();
+                return Ok(Elements::Data(Arc::new(values)));
             }
             Iterable::CanonMap(variable) => {
                 let pairs = self.canon_map(variable.name)?.unique_pairs();
-                return Ok(Elements::Data(pairs.cloned().collect()));
+                return Ok(Elements::Data(Arc::new(pairs.cloned().collect())));
             }
             Iterable::Scalar(variable) => Operand::Scalar(variable),
             Iterable::ScalarLens(lensed) => Operand::ScalarLens(lensed),
@@ -94,7 +96,7 @@ impl Machine {
     fn elements_of_map_lens(&self, lensed: Lensed) -> Result<Elements, Unresolved> {
         let map = self.canon_map(lensed.name)?;
         if map.pairs.is_empty() {
-            return Ok(Elements::Data(alloc::vec::Vec::new()));
+            return Ok(Elements::Data(Arc::default()));
         }
         let value = self.bounded(&self.select_in_map(map, lensed.lens)?)?;
         let Value::Array(items) = value else {
@@ -131,7 +133,7 @@ impl Machine {
                     .map_err(|error| self.trace_error(node, &error))?;
             }
             self.charge(ITEM_BYTES)?;
-            self.scopes.enter_next();
+            self.scopes_mut().enter_next();
             self.push_frame(Frame::Next { node, iterator })?;
             return Ok(Flow::Enter(body));
         }
@@ -161,7 +163,7 @@ impl Machine {
         iterator: Name,
         result: Result<(), Thrown>,
     ) -> Flow {
-        self.scopes.leave_next();
+        self.scopes_mut().leave_next();
         if let Err(thrown) = result {
             // The iterator stays where it was (§13, quirk 12).
             return Flow::Fail(thrown);

@@ -33,6 +33,40 @@ pub(crate) enum Frame {
     New { node: NodeId },
 }
 
+impl Frame {
+    /// A copy, of anything but a fold over a stream.
+    pub(super) fn copy(&self) -> Option<Self> {
+        Some(match self {
+            Self::Seq { right } => Self::Seq { right: *right },
+            Self::XorLeft { right } => Self::XorLeft { right: *right },
+            Self::XorRight => Self::XorRight,
+            Self::ParLeft { right, par } => Self::ParLeft { right: *right, par: par.clone() },
+            Self::ParRight { left, par } => Self::ParRight { left: *left, par: par.clone() },
+            Self::ScalarFold { iterator } => Self::ScalarFold { iterator: *iterator },
+            Self::StreamFold(_) => return None,
+            Self::Next { node, iterator } => Self::Next { node: *node, iterator: *iterator },
+            Self::New { node } => Self::New { node: *node },
+        })
+    }
+
+    /// Where the window of previous data that is read inside an open `par` ends.
+    pub(super) fn window_end(&self) -> Option<usize> {
+        match self {
+            Self::ParLeft { par, .. } => Some(par.window_end(false)),
+            Self::ParRight { par, .. } => Some(par.window_end(true)),
+            _ => None,
+        }
+    }
+
+    /// The position in the result of the state of an open `par`.
+    pub(super) fn par_position(&self) -> Option<usize> {
+        match self {
+            Self::ParLeft { par, .. } | Self::ParRight { par, .. } => Some(par.position()),
+            _ => None,
+        }
+    }
+}
+
 /// How a branch of a `par` ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Branch {

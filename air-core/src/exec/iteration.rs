@@ -12,7 +12,7 @@ use super::datum::{Datum, with_index};
 use super::merge::FoldId;
 
 /// What a fold iterates, a snapshot.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Elements {
     /// The items of an array that was found in a variable.
     Array {
@@ -22,7 +22,7 @@ pub(crate) enum Elements {
         provenance: Provenance,
     },
     /// Values with their own origins.
-    Data(Vec<Datum>),
+    Data(Arc<Vec<Datum>>),
 }
 
 impl Elements {
@@ -35,7 +35,7 @@ impl Elements {
 }
 
 /// The state of an iterator.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Iteration {
     elements: Elements,
     index: usize,

@@ -34,6 +34,15 @@ pub const REMEMBERED_CALLS: usize = 1024;
 /// Memory that all arguments that a session remembers take at most, in bytes.
 pub const REMEMBERED_ARGUMENT_BYTES: usize = 256 << 10;
 
+/// Instructions open inside each other at a checkpoint.
+pub const CHECKPOINT_FRAMES: usize = 4096;
+
+/// Memory of an execution up to a checkpoint, which is kept with it: bytes, estimated.
+pub const CHECKPOINT_MEMORY: usize = 4 << 20;
+
+/// Checkpoints that a step makes before folds over streams, of which it leaves one at most.
+pub const CHECKPOINTS_BEFORE_FOLDS: usize = 16;
+
 /// Code of the error: more than [`ExecutionLimits::max_frames`] open instructions.
 pub const FRAMES_EXCEEDED: i64 = 40000;
 /// Code of the error: the result trace would be longer than [`ExecutionLimits::max_trace_len`].

@@ -15,6 +15,7 @@ use crate::value::Value;
 
 use super::argument_hashes::ArgumentHashes;
 use super::canon_values::Pairs;
+use super::checkpoint::{Checkpoint, Checkpoints};
 use super::error_state::{Culprit, ErrorState, Thrown};
 use super::failure::{Failure, Shown, Unresolved};
 use super::frame::{Begun, Flow, Frame};
@@ -46,6 +47,8 @@ pub(crate) struct Input {
     pub(crate) last_call_request_id: u32,
     pub(crate) results: CallResults,
     pub(crate) argument_hashes: ArgumentHashes,
+    /// Whether a step may follow that goes on where this one stops.
+    pub(crate) is_kept: bool,
 }
 
 /// An execution.
@@ -56,8 +59,8 @@ pub(crate) struct Machine {
     pub(super) literal_tetraplet: Arc<Tetraplet>,
     pub(super) merge: Merge,
     pub(super) stores: CidStores,
-    pub(super) scopes: Scopes,
-    iterators: Vec<Option<Box<Iteration>>>,
+    pub(super) scopes: Arc<Scopes>,
+    pub(super) iterators: Vec<Option<Box<Iteration>>>,
     pub(super) streams: Streams,
     pub(super) pairs: Pairs,
     pub(super) errors: ErrorState,
@@ -71,19 +74,22 @@ pub(crate) struct Machine {
     pub(super) claimed_request_id: Option<u32>,
     next_peers: NextPeers,
     /// The results and canons of this peer in the trace so far, for its signature.
-    produced: SignedCids,
-    frames: Vec<Frame>,
+    pub(super) produced: SignedCids,
+    pub(super) frames: Vec<Frame>,
     next: Next,
     /// Fuel that the instruction just executed took beyond what was left.
     debt: u64,
     /// Fuel that the running instruction takes.
     cost: u64,
-    memory: usize,
+    pub(super) memory: usize,
+    /// The part of `memory` that a repetition of this execution is not charged for.
+    fresh: usize,
+    pub(super) checkpoints: Checkpoints,
 }
 
 /// What the machine does next.
 #[derive(Debug)]
-enum Next {
+pub(super) enum Next {
     Enter(NodeId),
     Leave(Result<(), Thrown>),
     Stop(Result<(), Thrown>),
@@ -109,21 +115,32 @@ pub(crate) struct Output {
     pub(crate) produced: SignedCids,
     pub(crate) unprocessed: CallResults,
     pub(crate) result: Result<(), Thrown>,
+    /// Where the next step can go on.
+    pub(crate) checkpoint: Option<Box<Checkpoint>>,
 }
 
 impl Machine {
+    /// A machine that begins at the root of the script.
     pub(crate) fn new(input: Input) -> Self {
         let names = input.script.name_count();
-        let mut iterators = Vec::new();
-        iterators.resize_with(names, || None);
+        let next = Next::Enter(input.script.root());
+        let mut machine = Self::new_at(input, next, Arc::new(Scopes::new(names)));
+        machine.iterators.resize_with(names, || None);
+        machine.streams.make_slots();
+        machine
+    }
+
+    /// A machine without iterators and streams.
+    pub(super) fn new_at(input: Input, next: Next, scopes: Arc<Scopes>) -> Self {
+        let has_current = !input.current.is_empty();
         let literal = Tetraplet::of_peer(input.parameters.init_peer_id.clone());
         Self {
-            next: Next::Enter(input.script.root()),
+            next,
             literal_tetraplet: Arc::new(literal),
             merge: Merge::new(input.previous, input.current),
             stores: input.stores,
-            scopes: Scopes::new(names),
-            iterators,
+            scopes,
+            iterators: Vec::new(),
             streams: Streams::new(input.slots),
             pairs: Pairs::default(),
             errors: ErrorState::default(),
@@ -139,6 +156,11 @@ impl Machine {
             debt: 0,
             cost: 0,
             memory: 0,
+            fresh: 0,
+            checkpoints: match input.is_kept {
+                true => Checkpoints::wanted(has_current),
+                false => Checkpoints::default(),
+            },
             script: input.script,
             parameters: input.parameters,
         }
@@ -196,7 +218,12 @@ impl Machine {
 
     fn begin(&mut self, node: NodeId) -> Begun {
         match *self.script.instruction(node) {
-            Instruction::Call(call) => Ok(self.call(node, &call)),
+            Instruction::Call(call) => {
+                let before = self.before_call();
+                let flow = self.call(node, &call);
+                self.after_call(node, before);
+                Ok(flow)
+            }
             Instruction::Ap { argument, target } => self.ap(node, argument, target),
             Instruction::ApMap { key, value, map } => self.ap_map(node, key, value, map),
             Instruction::Canon { peer, stream, target } => self.canon(node, peer, stream, target),
@@ -294,6 +321,23 @@ impl Machine {
         if self.memory > limit { Err(Failure::memory_exceeded(limit)) } else { Ok(()) }
     }
 
+    /// As [`charge`](Self::charge), for something that is made in this step and that a step which finds
+    /// it in data is not charged for.
+    pub(super) fn charge_fresh(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.fresh = self.fresh.saturating_add(bytes);
+        self.charge(bytes)
+    }
+
+    /// What a repetition of the execution so far is charged.
+    pub(super) fn repeated_memory(&self) -> usize {
+        self.memory.saturating_sub(self.fresh)
+    }
+
+    /// The scopes, to change.
+    pub(super) fn scopes_mut(&mut self) -> &mut Scopes {
+        Arc::make_mut(&mut self.scopes)
+    }
+
     /// Whether a text of that length may be made of a value: shared parts can make it far longer than
     /// what the value takes in memory.
     pub(super) fn check_size(&self, size: usize) -> Result<(), Failure> {
@@ -383,8 +427,9 @@ impl Machine {
             Next::Enter(_) | Next::Leave(_) => Ok(()),
         };
         if result.as_ref().err().is_none_or(|thrown| thrown.failure.is_catchable()) {
-            for stream in self.streams.take_all() {
-                if let Err(failure) = self.number_generations(&stream) {
+            let streams = self.streams.take_all();
+            for stream in streams.iter().flatten() {
+                if let Err(failure) = self.number_generations(stream) {
                     let node = self.script.root();
                     result = Err(Thrown { failure, node });
                 }
@@ -392,6 +437,7 @@ impl Machine {
         }
         let (previous, trace) = self.merge.into_traces();
         Output {
+            checkpoint: self.checkpoints.choose(&previous, &trace),
             previous,
             trace,
             stores: self.stores,

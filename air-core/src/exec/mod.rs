@@ -15,6 +15,7 @@ mod call_failure;
 mod call_result;
 mod canon;
 mod canon_values;
+pub(crate) mod checkpoint;
 mod datum;
 mod error_state;
 mod fail;

@@ -15,9 +15,15 @@ impl Machine {
         let depth = self.scopes.depth();
         self.push_frame(Frame::New { node })?;
         match target {
-            Restricted::Scalar(variable) => self.scopes.scalars.restrict(variable.name, depth),
-            Restricted::Canon(variable) => self.scopes.canons.restrict(variable.name, depth),
-            Restricted::CanonMap(variable) => self.scopes.maps.restrict(variable.name, depth),
+            Restricted::Scalar(variable) => {
+                self.scopes_mut().scalars.restrict(variable.name, depth);
+            }
+            Restricted::Canon(variable) => {
+                self.scopes_mut().canons.restrict(variable.name, depth);
+            }
+            Restricted::CanonMap(variable) => {
+                self.scopes_mut().maps.restrict(variable.name, depth);
+            }
             Restricted::Stream(variable) | Restricted::StreamMap(variable) => {
                 let slot = self.streams.slots.of_new(&self.script, node, variable);
                 self.streams.restrict(slot);
@@ -41,9 +47,9 @@ impl Machine {
         let depth = self.scopes.depth();
         let name = target.variable().name;
         let released = match target {
-            Restricted::Scalar(_) => self.scopes.scalars.release(name, depth),
-            Restricted::Canon(_) => self.scopes.canons.release(name, depth),
-            Restricted::CanonMap(_) => self.scopes.maps.release(name, depth),
+            Restricted::Scalar(_) => self.scopes_mut().scalars.release(name, depth),
+            Restricted::Canon(_) => self.scopes_mut().canons.release(name, depth),
+            Restricted::CanonMap(_) => self.scopes_mut().maps.release(name, depth),
             Restricted::Stream(variable) | Restricted::StreamMap(variable) => {
                 let slot = self.streams.slots.of_new(&self.script, node, variable);
                 return match self.streams.release(slot) {

@@ -12,7 +12,7 @@ use super::canon_values::{CanonMap, CanonStream};
 use super::datum::Datum;
 
 /// The three tables and the depth that they share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Scopes {
     depth: u32,
     /// By depth, 0 to `depth`: whether cells of that depth are visible.
@@ -143,7 +143,7 @@ impl Scopes {
 }
 
 /// The cells of one kind of variable.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Cells<T> {
     stacks: Vec<Vec<Cell<T>>>,
     /// Names that got a cell below depth 0, with its depth, in order of depth: what a clean-up has to
@@ -151,7 +151,7 @@ pub(crate) struct Cells<T> {
     deep: Vec<(u32, Name)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Cell<T> {
     depth: u32,
     value: Option<T>,

@@ -1,5 +1,6 @@
 //! From the end of an execution to the outcome of a step (air-language §8.7).
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,6 +9,7 @@ use crate::ast::Script;
 use crate::data::{CidStores, SignedCids, State};
 use crate::step::StepOutcome;
 
+use super::checkpoint::Checkpoint;
 use super::machine::Output;
 
 /// The code for call results that no call took.
@@ -17,7 +19,13 @@ const UNPROCESSED_CALL_RESULTS: i64 = 30000;
 #[derive(Debug)]
 pub(crate) enum Settled {
     /// New data: success, a catchable error, or unprocessed results.
-    New { trace: Vec<State>, last_call_request_id: u32, produced: SignedCids },
+    New {
+        trace: Vec<State>,
+        last_call_request_id: u32,
+        produced: SignedCids,
+        /// Where the next step can go on.
+        checkpoint: Option<Box<Checkpoint>>,
+    },
     /// An uncatchable error: the data stay as they were; here is the trace that they had.
     Unchanged { trace: Vec<State> },
 }
@@ -48,6 +56,7 @@ pub(crate) fn settle(output: Output, script: &Script) -> (StepOutcome, CidStores
         trace: output.trace,
         last_call_request_id: output.last_call_request_id,
         produced: output.produced,
+        checkpoint: output.checkpoint,
     };
     (outcome, output.stores, settled)
 }

@@ -1,11 +1,15 @@
 //! Streams and stream maps: values in generations (air-language §4.4, air-data §7.8).
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+use crate::data::{CallState, State, ValueRef};
 
 use super::datum::Datum;
 use super::failure::Failure;
 use super::limits::STREAM_SIZE_LIMIT;
+use super::streams::Instances;
 
 /// Where a value of a stream was known from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +26,13 @@ pub(crate) enum Source {
 ///
 /// Generations known from data are kept by their number, which is any `u32`; the numbers between need
 /// no memory. Those of this run are in the order in which they were opened.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Stream {
     previous: BTreeMap<u32, Vec<Datum>>,
     current: BTreeMap<u32, Vec<Datum>>,
     new: Vec<Vec<Datum>>,
+    /// Whether the first of `new` was made by a value: no fold has opened it.
+    is_first_implicit: bool,
     len: usize,
 }
 
@@ -42,7 +48,10 @@ impl Stream {
             }
             Source::New => match self.new.last_mut() {
                 Some(generation) => generation.push(datum),
-                None => self.new.push(alloc::vec![datum]),
+                None => {
+                    self.new.push(alloc::vec![datum]);
+                    self.is_first_implicit = true;
+                }
             },
         }
         self.len += 1;
@@ -73,6 +82,58 @@ impl Stream {
         [known(&self.previous), known(&self.current), new]
     }
 
+    /// Makes all streams those that a run over `trace` has at the same place: see [`Stream::settle`].
+    pub(super) fn settle_all(streams: &mut Arc<Instances>, trace: &[State], repeated: u32) -> bool {
+        let needs = |stream: &Arc<Self>| !stream.is_settled(trace, repeated);
+        if !streams.iter().flatten().any(needs) {
+            return true;
+        }
+        let mut streams = Arc::make_mut(streams).iter_mut().flatten();
+        streams.all(|stream| {
+            stream.is_settled(trace, repeated) || Arc::make_mut(stream).settle(trace, repeated)
+        })
+    }
+
+    /// Whether nothing was put into the stream from the position `repeated` on but by previous data that
+    /// agree with `trace`.
+    fn is_settled(&self, trace: &[State], repeated: u32) -> bool {
+        let is_old = |datum: &Datum| datum.position < repeated;
+        self.current.is_empty()
+            && self.new.iter().flatten().all(is_old)
+            && !self.is_first_implicit
+            && self.previous.iter().all(|(&number, values)| {
+                let stays = |datum: &Datum| {
+                    is_old(datum) || generation_at(trace, datum.position) == Some(number)
+                };
+                values.iter().all(stays)
+            })
+    }
+
+    /// Moves the values that were put into the stream from the position `repeated` on to where a run over
+    /// `trace` finds them: all of them in previous data, each in its generation of the trace. Whether the
+    /// trace has one for each.
+    fn settle(&mut self, trace: &[State], repeated: u32) -> bool {
+        let mut moved = Vec::new();
+        let mut take = |values: &mut Vec<Datum>| {
+            moved.extend(values.extract_if(.., |datum| datum.position >= repeated));
+        };
+        self.previous.values_mut().for_each(&mut take);
+        self.current.values_mut().for_each(&mut take);
+        self.new.iter_mut().for_each(&mut take);
+        self.previous.retain(|_, values| !values.is_empty());
+        self.current.retain(|_, values| !values.is_empty());
+        if core::mem::take(&mut self.is_first_implicit) {
+            self.new.remove(0);
+        }
+        // A run adds them in the order of their states.
+        moved.sort_by_key(|datum| datum.position);
+        for datum in moved {
+            let Some(number) = generation_at(trace, datum.position) else { return false };
+            self.previous.entry(number).or_default().push(datum);
+        }
+        true
+    }
+
     fn drop_empty_generation(&mut self) {
         if self.new.last().is_some_and(Vec::is_empty) {
             self.new.pop();
@@ -82,6 +143,15 @@ impl Stream {
     /// From now on fresh values go to a generation of their own.
     fn open_generation(&mut self) {
         self.new.push(Vec::new());
+    }
+}
+
+/// The generation of the value that the state at a position put into a stream.
+fn generation_at(trace: &[State], position: u32) -> Option<u32> {
+    match trace.get(position as usize)? {
+        State::Ap(generations) => generations.single(),
+        State::Call(CallState::Executed(ValueRef::Stream { generation, .. })) => Some(*generation),
+        _ => None,
     }
 }
 

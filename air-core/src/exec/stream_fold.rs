@@ -1,6 +1,7 @@
 //! `fold` over streams and stream maps, wave by wave (air-language §6.8).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::{IntoIter, Vec};
 
 use crate::ast::{Name, NodeId, Variable};
@@ -45,6 +46,7 @@ impl Machine {
             self.complete = false;
             return Ok(Flow::Done);
         }
+        self.before_stream_fold(node);
         self.check_trace()?;
         let id = self.merge.start_fold().map_err(|error| self.trace_error(node, &error))?;
         let fold = StreamFold {
@@ -81,6 +83,7 @@ impl Machine {
         };
         let Some(generation) = generation else {
             self.merge.end_fold(fold.id);
+            self.after_stream_fold();
             self.complete = fold.observed;
             return Ok(Flow::Done);
         };
@@ -88,7 +91,7 @@ impl Machine {
         self.merge
             .start_iteration(fold.id, position)
             .map_err(|error| self.trace_error(fold.node, &error))?;
-        let elements = Elements::Data(generation);
+        let elements = Elements::Data(Arc::new(generation));
         let iteration = Iteration::new(elements, fold.body, fold.last, Some(fold.id));
         self.open_iteration(fold.iterator, iteration)?;
         let body = fold.body;

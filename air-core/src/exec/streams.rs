@@ -63,53 +63,66 @@ impl StreamSlots {
     }
 }
 
+/// By slot: the streams and stream maps that exist. Those that a checkpoint holds too are copied when they
+/// are written to.
+pub(crate) type Instances = Vec<Vec<Arc<Stream>>>;
+
 /// The streams and stream maps that exist.
 #[derive(Debug)]
 pub(crate) struct Streams {
     pub(crate) slots: Arc<StreamSlots>,
-    instances: Vec<Vec<Stream>>,
+    pub(super) instances: Arc<Instances>,
 }
 
 impl Streams {
+    /// None, and no room for any.
     pub(crate) fn new(slots: Arc<StreamSlots>) -> Self {
-        let mut instances = Vec::new();
-        instances.resize_with(slots.count, Vec::new);
-        Self { slots, instances }
+        Self { slots, instances: Arc::default() }
+    }
+
+    /// Makes room for those of all slots.
+    pub(crate) fn make_slots(&mut self) {
+        let count = self.slots.count;
+        Arc::make_mut(&mut self.instances).resize_with(count, Vec::new);
     }
 
     /// The stream that a use means, if it exists.
     pub(crate) fn get(&self, variable: Variable) -> Option<&Stream> {
-        self.instances.get(self.slots.of_use(variable).0)?.last()
+        self.instances.get(self.slots.of_use(variable).0)?.last().map(|stream| &**stream)
     }
 
     pub(crate) fn get_mut(&mut self, slot: SlotId) -> Option<&mut Stream> {
-        self.instances.get_mut(slot.0)?.last_mut()
+        self.of_slot(slot)?.last_mut().map(Arc::make_mut)
     }
 
     /// The stream that a write means; a global one is made by its first write.
     pub(crate) fn get_or_create(&mut self, variable: Variable) -> Option<&mut Stream> {
         let slot = self.slots.of_use(variable);
-        let instances = self.instances.get_mut(slot.0)?;
+        let instances = self.of_slot(slot)?;
         if instances.is_empty() {
-            instances.push(Stream::default());
+            instances.push(Arc::default());
         }
-        instances.last_mut()
+        instances.last_mut().map(Arc::make_mut)
+    }
+
+    fn of_slot(&mut self, slot: SlotId) -> Option<&mut Vec<Arc<Stream>>> {
+        Arc::make_mut(&mut self.instances).get_mut(slot.0)
     }
 
     /// `new` starts.
     pub(crate) fn restrict(&mut self, slot: SlotId) {
-        if let Some(instances) = self.instances.get_mut(slot.0) {
-            instances.push(Stream::default());
+        if let Some(instances) = self.of_slot(slot) {
+            instances.push(Arc::default());
         }
     }
 
     /// `new` ends.
-    pub(crate) fn release(&mut self, slot: SlotId) -> Option<Stream> {
-        self.instances.get_mut(slot.0)?.pop()
+    pub(crate) fn release(&mut self, slot: SlotId) -> Option<Arc<Stream>> {
+        self.of_slot(slot)?.pop()
     }
 
     /// All streams that are left: the global ones.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Stream> + use<> {
-        core::mem::take(&mut self.instances).into_iter().flatten()
+    pub(crate) fn take_all(&mut self) -> Arc<Instances> {
+        core::mem::take(&mut self.instances)
     }
 }

@@ -111,10 +111,11 @@ fn step(
         last_call_request_id: prepared.last_call_request_id,
         results,
         argument_hashes: ArgumentHashes::default(),
+        is_kept: false,
     });
     while !machine.run(u64::MAX) {}
     let (outcome, stores, settled) = settle(machine.finish(), &script);
-    let Settled::New { trace, last_call_request_id, produced } = settled else {
+    let Settled::New { trace, last_call_request_id, produced, .. } = settled else {
         return Err(StepOutcome { flags, ..outcome });
     };
     let mut signatures: SignatureStore = prepared.signatures;

@@ -90,7 +90,7 @@ impl Merge {
     /// An iteration begins, over the value that the state at `value_pos` of the result put there.
     pub(crate) fn start_iteration(&mut self, id: FoldId, value_pos: u32) -> Result<(), MergeError> {
         let begin = self.position();
-        let previous = origin(&self.from_previous, value_pos);
+        let previous = self.origin_in_previous(value_pos);
         let current = origin(&self.from_current, value_pos);
         let Some(fold) = self.folds.get_mut(id.0) else { return Ok(()) };
         let previous = previous.and_then(|position| fold.previous.windows.remove(&position));
@@ -107,10 +107,11 @@ impl Merge {
     /// `value_pos` of the result put there.
     pub(crate) fn has_lore(&self, id: FoldId, value_pos: u32) -> bool {
         let Some(fold) = self.folds.get(id.0) else { return false };
-        let holds = |lore: &Lore, origins| {
-            origin(origins, value_pos).is_some_and(|position| lore.windows.contains_key(&position))
+        let holds = |lore: &Lore, position: Option<u32>| {
+            position.is_some_and(|position| lore.windows.contains_key(&position))
         };
-        holds(&fold.previous, &self.from_previous) || holds(&fold.current, &self.from_current)
+        holds(&fold.previous, self.origin_in_previous(value_pos))
+            || holds(&fold.current, origin(&self.from_current, value_pos))
     }
 
     /// `next` was reached.

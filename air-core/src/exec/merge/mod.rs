@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::data::{CallState, Sender, State};
+use crate::exec::frame::Frame;
 
 pub(crate) use error::MergeError;
 pub(crate) use fold::FoldId;
@@ -22,7 +23,7 @@ pub(crate) use par::ParMerge;
 pub(crate) use states::MergedCall;
 
 use fold::FoldMerge;
-use slider::Slider;
+use slider::{Slider, Window};
 
 /// Which data something is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,10 @@ pub(crate) struct Merge {
     from_current: Vec<(u32, u32)>,
     /// The running stream folds, the innermost last.
     folds: Vec<FoldMerge>,
+    /// How often states were taken, found or not.
+    taken: u32,
+    /// Up to this position all states of the result are those of previous data.
+    same_until: u32,
 }
 
 impl Merge {
@@ -65,6 +70,29 @@ impl Merge {
             out,
             ..Self::default()
         }
+    }
+
+    /// Whether each instruction so far has left exactly one state for each that it took.
+    pub(crate) fn is_even(&self) -> bool {
+        self.taken == self.position()
+    }
+
+    /// Whether a fold over a stream runs.
+    pub(crate) fn is_in_fold(&self) -> bool {
+        !self.folds.is_empty()
+    }
+
+    /// Goes on at a position up to which the result is the same as previous data; `frames` are open.
+    pub(crate) fn resume(&mut self, frames: &[Frame], position: u32) {
+        let end = self.previous.trace().len();
+        let end = frames.iter().rev().find_map(Frame::window_end).unwrap_or(end);
+        let end = u32::try_from(end).unwrap_or(u32::MAX);
+        let same = self.previous.trace().get(..position as usize).unwrap_or_default();
+        self.out.extend_from_slice(same);
+        let len = end.saturating_sub(position);
+        self.previous.move_to(Window { pos: position, len });
+        self.taken = position;
+        self.same_until = position;
     }
 
     /// The previous trace as it was given, and the result.
@@ -96,6 +124,14 @@ impl Merge {
     /// Appends a state to the result.
     pub(crate) fn push(&mut self, state: State) {
         self.out.push(state);
+    }
+
+    /// The position in previous data of the state at `position` of the result.
+    fn origin_in_previous(&self, position: u32) -> Option<u32> {
+        match position < self.same_until {
+            true => Some(position),
+            false => origin(&self.from_previous, position),
+        }
     }
 
     /// A state of the result, to patch it.

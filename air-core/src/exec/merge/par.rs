@@ -1,12 +1,13 @@
 //! The windows of a par's two subgraphs (air-data §7.6).
 
 use crate::data::State;
+use crate::exec::frame::Frame;
 
 use super::slider::{Slider, Window};
 use super::{Merge, MergeError, Side};
 
 /// A par that is being executed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ParMerge {
     /// Position of the par's own state in the result.
     at: u32,
@@ -18,13 +19,53 @@ pub(crate) struct ParMerge {
 }
 
 /// Where the subgraphs of one data end.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Sides {
     right: Window,
     after: Window,
 }
 
+impl ParMerge {
+    /// Position of the par's own state in the result.
+    pub(crate) fn position(&self) -> usize {
+        self.at as usize
+    }
+
+    /// Where the window of previous data that the running subgraph reads ends.
+    pub(crate) fn window_end(&self, is_right: bool) -> usize {
+        let right = self.previous.right;
+        (if is_right { right.pos.saturating_add(right.len) } else { right.pos }) as usize
+    }
+
+    /// Takes the windows of an open par from the trace, for a run that gets no current data and whose
+    /// result is that trace so far; the par's state lies before `position` in a window that ends at
+    /// `end`. Where the running subgraph's window ends; nothing if the trace does not fit.
+    fn fit(&mut self, trace: &[State], is_right: bool, position: u32, end: u32) -> Option<u32> {
+        let State::Par { left, right } = *trace.get(self.position())? else { return None };
+        let right_pos = self.at.checked_add(1)?.checked_add(left)?;
+        let after_pos = right_pos.checked_add(right)?;
+        let after = Window { pos: after_pos, len: end.checked_sub(after_pos)? };
+        self.previous = Sides { right: Window { pos: right_pos, len: right }, after };
+        self.current = Sides::default();
+        let (begin, end) = if is_right { (right_pos, after_pos) } else { (self.at + 1, right_pos) };
+        (begin <= position && position <= end).then_some(end)
+    }
+}
+
 impl Merge {
+    /// Makes the windows of open pars those of a run over `trace` that has come to `position`.
+    pub(crate) fn fit(frames: &mut [Frame], trace: &[State], position: u32) -> Option<()> {
+        let mut end = u32::try_from(trace.len()).ok().filter(|&end| position <= end)?;
+        for frame in frames {
+            end = match frame {
+                Frame::ParLeft { par, .. } => par.fit(trace, false, position, end)?,
+                Frame::ParRight { par, .. } => par.fit(trace, true, position, end)?,
+                _ => end,
+            };
+        }
+        Some(())
+    }
+
     /// The par begins, its left subgraph is next.
     pub(crate) fn start_par(&mut self) -> Result<ParMerge, MergeError> {
         let [previous, current] = self.take_par()?;

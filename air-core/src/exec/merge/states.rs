@@ -24,6 +24,7 @@ impl Merge {
         expected: &'static str,
         select: impl Fn(&State) -> Option<T>,
     ) -> Result<(Option<T>, Option<T>), MergeError> {
+        self.taken = self.taken.saturating_add(1);
         let previous = self.previous.next();
         let current = self.current.next();
         let (a, b) = (previous.map(&select), current.map(&select));

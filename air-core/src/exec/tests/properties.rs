@@ -9,76 +9,12 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::generator::{PEERS, script};
+use super::network::{Network, STEPS, encode_results};
 use super::support::*;
 use crate::data::{CallState, State, ValueRef};
 use crate::session::{Progress, Session};
-use crate::step::{CallRequest, Outcome, StepOutcome, invoke};
+use crate::step::{Outcome, StepOutcome, invoke};
 use crate::{CallResult, Script};
-
-/// Steps of a random network.
-const STEPS: usize = 24;
-
-/// What a step gets: the peer, current data, and results.
-type Event = (usize, Vec<u8>, Vec<(u32, CallResult)>);
-
-/// A random network: peers, data under way, requests that wait.
-struct Network<'a> {
-    script: Arc<Script>,
-    sessions: Vec<Session>,
-    messages: Vec<(usize, Vec<u8>)>,
-    requests: Vec<(usize, CallRequest)>,
-    choices: &'a [u8],
-}
-
-impl<'a> Network<'a> {
-    /// A network of a script; nothing if the choices make one that is not valid.
-    fn new(text: &str, choices: &'a [u8]) -> Option<Self> {
-        let script = Arc::new(Script::parse(text).ok()?);
-        let sessions =
-            PEERS.iter().map(|peer| Session::new(script.clone(), parameters(peer))).collect();
-        Some(Self { script, sessions, messages: vec![(0, vec![])], requests: vec![], choices })
-    }
-
-    fn choose(&mut self, count: usize) -> usize {
-        let Some((choice, rest)) = self.choices.split_first() else { return 0 };
-        self.choices = rest;
-        usize::from(*choice) % count
-    }
-
-    /// Which peer is next, with what.
-    fn event(&mut self) -> Option<Event> {
-        let deliver = self.requests.is_empty() || self.choose(2) == 0;
-        if deliver && !self.messages.is_empty() {
-            let index = self.choose(self.messages.len());
-            // Some messages come twice.
-            let (peer, data) = match self.choose(8) {
-                7 => self.messages.get(index).cloned()?,
-                _ => self.messages.swap_remove(index),
-            };
-            return Some((peer, data, vec![]));
-        }
-        if self.requests.is_empty() {
-            return None;
-        }
-        let index = self.choose(self.requests.len());
-        let (peer, request) = self.requests.swap_remove(index);
-        Some((peer, vec![], vec![(request.id, answer(&request))]))
-    }
-
-    /// Sends what came of a step.
-    fn dispatch(&mut self, peer: usize, outcome: &StepOutcome) {
-        if !outcome.has_new_data() {
-            return;
-        }
-        let data = self.sessions[peer].data();
-        for next in &outcome.next_peers {
-            if let Some(index) = PEERS.iter().position(|known| **known == **next) {
-                self.messages.push((index, data.clone()));
-            }
-        }
-        self.requests.extend(outcome.requests.iter().map(|request| (peer, request.clone())));
-    }
-}
 
 fn executed(session: &mut Session) -> usize {
     let is_executed = |state: &&State| {
@@ -239,25 +175,4 @@ fn check_pure(
     let expected = if live.has_new_data() { live_data } else { before };
     prop_assert_eq!(trace_of(&pure.data), trace_of(expected));
     Ok(())
-}
-
-/// Call results as a host encodes them (air-data §8.2).
-fn encode_results(results: &[(u32, CallResult)]) -> Vec<u8> {
-    let text = |bytes: &mut Vec<u8>, text: &str| {
-        bytes.push(0xdb);
-        bytes.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
-        bytes.extend(text.bytes());
-    };
-    let mut bytes = vec![0x81, 0x04, 0xdf];
-    bytes.extend(u32::try_from(results.len()).unwrap().to_be_bytes());
-    for (id, result) in results {
-        text(&mut bytes, &alloc::format!("{id}"));
-        bytes.push(0x82);
-        text(&mut bytes, "ret_code");
-        bytes.push(0xd2);
-        bytes.extend(result.ret_code.to_be_bytes());
-        text(&mut bytes, "result");
-        text(&mut bytes, &result.result);
-    }
-    bytes
 }
