@@ -63,10 +63,16 @@ pub enum Target {
     Frames(Options),
     /// HTTP requests
     Http(Options),
+    /// What a peer says of itself (libp2p identify)
+    Identify(Options),
+    /// Particles as peers send them
+    Particle(Options),
     /// AIR scripts: parser and printer
     Script(Options),
     /// The interpreter: scripts, data and results
     Step(Options),
+    /// yamux frames, and any use of the streams
+    Yamux(Options),
 }
 
 impl Target {
@@ -80,8 +86,11 @@ impl Target {
             Self::Data(options) => ("data", options),
             Self::Frames(options) => ("frames", options),
             Self::Http(options) => ("http", options),
+            Self::Identify(options) => ("identify", options),
+            Self::Particle(options) => ("particle", options),
             Self::Script(options) => ("script", options),
             Self::Step(options) => ("step", options),
+            Self::Yamux(options) => ("yamux", options),
         }
     }
 }

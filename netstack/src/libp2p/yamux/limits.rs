@@ -31,7 +31,7 @@ pub const STREAM_SEND_BYTES: usize = SENT_FRAME_BYTES;
 /// Bytes that a stream may hold although the others hold all of [`SEND_BYTES`].
 pub const STREAM_LEAST_SEND_BYTES: usize = 512;
 /// Bytes that an idle connection waits with.
-pub const IDLE_READ_BYTES: usize = 512;
+pub const IDLE_READ_BYTES: usize = 256;
 /// Bytes read at once from a busy connection.
 pub const BUSY_READ_BYTES: usize = 16 * 1024;
 /// Reads from a connection, none of which had to wait, before other tasks get their turn.

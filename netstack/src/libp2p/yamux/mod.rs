@@ -17,7 +17,8 @@
 //! # Memory
 //!
 //! Buffers exist while bytes are in them. An idle connection keeps its state and
-//! [`limits::IDLE_READ_BYTES`] to wait with, an idle stream its state only.
+//! [`limits::IDLE_READ_BYTES`] to wait with, an idle stream its state only: under 2 KiB and 256 bytes,
+//! which `tests/yamux_memory.rs` measures.
 //!
 //! # Not supported
 //!
