@@ -9,6 +9,8 @@ pub mod air;
 pub mod bench;
 pub mod boot_log;
 pub mod build;
+pub mod client;
+pub mod cutter;
 pub mod doctor;
 pub mod external;
 pub mod fuzz;

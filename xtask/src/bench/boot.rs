@@ -206,7 +206,7 @@ fn network_guest(machine: Machine, kernel: &Path, memory_mib: u32) -> Result<Gue
     guest.machine = machine;
     guest.memory_mib = memory_mib;
     let host_port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    guest.network = Network::user(&[Forward { host_port, guest_port: 80 }]);
+    guest.network = Network::user(&[Forward::to(host_port, 80)]);
     Ok(guest)
 }
 

@@ -7,6 +7,7 @@
 //! Linux only, as the rest of `cargo xtask`. Nothing listens beyond loopback unless told to.
 
 mod event_loop;
+mod ground;
 mod listener;
 mod log_sink;
 mod machine;
@@ -15,6 +16,7 @@ mod sockets;
 mod stream;
 
 pub use event_loop::{EventLoop, Stopper};
+pub use ground::Ground;
 pub use listener::TcpListener;
 pub use log_sink::LogSink;
 pub use machine::OperatingSystem;

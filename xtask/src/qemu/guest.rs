@@ -60,11 +60,14 @@ pub enum Network {
     None,
     /// QEMU's user network: DHCP, DNS, and ports forwarded from 127.0.0.1.
     User {
-        /// Address of the guest; empty: the first that DHCP gives.
-        guest_address: String,
-        /// Its ports that are reached from here.
+        /// Ports that are reached from here.
         forwards: Vec<Forward>,
+        /// Unix socket that QEMU makes, by which one more guest comes to the same network. The user
+        /// network then leaves IPv6 to the guests: over IPv4 it answers in the place of others.
+        cable: Option<PathBuf>,
     },
+    /// The network of another guest that has a cable.
+    Cable(PathBuf),
     /// One Ethernet frame per datagram of a Unix socket.
     Peer {
         /// Socket that QEMU makes.
@@ -75,19 +78,34 @@ pub enum Network {
 }
 
 /// A port of the guest that is reached by a port of 127.0.0.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forward {
     /// Port on 127.0.0.1.
     pub host_port: u16,
+    /// Address of the guest; empty: the first that DHCP gives.
+    pub guest_address: String,
     /// Port of the guest.
     pub guest_port: u16,
 }
 
+impl Forward {
+    /// To a port of a guest that takes what DHCP gives.
+    #[must_use]
+    pub const fn to(host_port: u16, guest_port: u16) -> Self {
+        Self { host_port, guest_address: String::new(), guest_port }
+    }
+
+    fn word(&self) -> String {
+        let Self { host_port, guest_address, guest_port } = self;
+        format!(",hostfwd=tcp:127.0.0.1:{host_port}-{guest_address}:{guest_port}")
+    }
+}
+
 impl Network {
-    /// A user network whose guest takes what DHCP gives, with these ports forwarded.
+    /// A user network of one guest with these ports forwarded.
     #[must_use]
     pub fn user(forwards: &[Forward]) -> Self {
-        Self::User { guest_address: String::new(), forwards: forwards.to_vec() }
+        Self::User { forwards: forwards.to_vec(), cable: None }
     }
 }
 
@@ -114,6 +132,8 @@ pub struct Guest {
     pub command_line: Vec<String>,
     /// Network device.
     pub network: Network,
+    /// Its hardware address, where QEMU's own will not do.
+    pub mac: Option<String>,
     /// File with the configuration blob, given to the guest by fw_cfg.
     pub config: Option<PathBuf>,
     /// Wait for a debugger on this port of 127.0.0.1.
@@ -139,6 +159,7 @@ impl Guest {
             cores: 1,
             command_line: vec![format!("aerolith.debug_exit={EXIT_PORT:#x}")],
             network: Network::None,
+            mac: None,
             config: None,
             gdb: None,
             capture: None,
@@ -197,12 +218,27 @@ impl Guest {
     fn network_words(&self, words: &mut Words) {
         match &self.network {
             Network::None => return,
-            Network::User { guest_address, forwards } => {
-                let forwards = forwards.iter().map(|Forward { host_port, guest_port }| {
-                    format!(",hostfwd=tcp:127.0.0.1:{host_port}-{guest_address}:{guest_port}")
-                });
-                words.pair("-netdev", format!("user,id=net{}", forwards.collect::<String>()));
+            Network::User { forwards, cable } => {
+                let forwards: String = forwards.iter().map(Forward::word).collect();
+                match cable {
+                    None => words.pair("-netdev", format!("user,id=net{forwards}")),
+                    Some(cable) => {
+                        words.pair("-netdev", format!("user,id=user,ipv6=off{forwards}"));
+                        let cable = escaped(cable);
+                        words.pair(
+                            "-netdev",
+                            format!("stream,id=cable,server=on,addr.type=unix,addr.path={cable}"),
+                        );
+                        words.pair("-netdev", "hubport,id=hub0,hubid=0,netdev=user");
+                        words.pair("-netdev", "hubport,id=hub1,hubid=0,netdev=cable");
+                        words.pair("-netdev", "hubport,id=net,hubid=0");
+                    }
+                }
             }
+            Network::Cable(cable) => words.pair(
+                "-netdev",
+                format!("stream,id=net,server=off,addr.type=unix,addr.path={}", escaped(cable)),
+            ),
             Network::Peer { guest, peer } => words.pair(
                 "-netdev",
                 format!(
@@ -212,7 +248,8 @@ impl Guest {
                 ),
             ),
         }
-        words.pair("-device", format!("virtio-net-{},netdev=net", self.machine.bus()));
+        let mac = self.mac.as_ref().map_or_else(String::new, |mac| format!(",mac={mac}"));
+        words.pair("-device", format!("virtio-net-{},netdev=net{mac}", self.machine.bus()));
         if let Some(file) = &self.capture {
             words.pair("-object", format!("filter-dump,id=dump,netdev=net,file={}", escaped(file)));
         }
@@ -245,7 +282,7 @@ mod tests {
 
     #[test]
     fn microvm_takes_virtio_over_mmio_and_q35_over_pci() {
-        let user = || Network::user(&[Forward { host_port: 1, guest_port: 80 }]);
+        let user = || Network::user(&[Forward::to(1, 80)]);
         let microvm = words(|guest| guest.network = user());
         assert!(microvm.contains("-machine microvm "), "{microvm}");
         assert!(microvm.contains("virtio-net-device,netdev=net"), "{microvm}");
@@ -256,6 +293,22 @@ mod tests {
         });
         assert!(q35.contains("virtio-net-pci,netdev=net"), "{q35}");
         assert!(!q35.contains("virtio-mmio"), "{q35}");
+    }
+
+    #[test]
+    fn two_guests_share_a_network_by_a_cable() {
+        let cable = || PathBuf::from("/c,d");
+        let first = words(|guest| {
+            guest.network = Network::User { forwards: Vec::new(), cable: Some(cable()) };
+        });
+        assert!(first.contains("stream,id=cable,server=on,addr.type=unix,addr.path=/c,,d"));
+        assert!(first.contains("hubport,id=net,hubid=0 -device virtio-net-device,netdev=net"));
+        let second = words(|guest| {
+            guest.network = Network::Cable(cable());
+            guest.mac = Some("02:00:00:00:00:02".to_owned());
+        });
+        assert!(second.contains("stream,id=net,server=off"), "{second}");
+        assert!(second.contains("netdev=net,mac=02:00:00:00:00:02"), "{second}");
     }
 
     #[test]

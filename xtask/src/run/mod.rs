@@ -139,13 +139,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let http = port(local, options.port, PortUse::Http)?;
         let peers = port(local, options.peer_port, PortUse::Peers)?;
-        guest.network = Network::User {
+        let forward = |host_port, guest_port| Forward {
+            host_port,
             guest_address: config.static_address(),
-            forwards: vec![
-                Forward { host_port: http, guest_port: config.http_port() },
-                Forward { host_port: peers, guest_port: config.peer_port() },
-            ],
+            guest_port,
         };
+        guest.network =
+            Network::user(&[forward(http, config.http_port()), forward(peers, config.peer_port())]);
         let vm = Vm::start(&guest)?;
         if !options.headless {
             eprintln!("+ {}", vm.command());

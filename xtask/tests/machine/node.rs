@@ -65,8 +65,7 @@ pub const MICROVM_BARE_LEGACY: Kind = Kind {
 };
 
 /// The ports of a node that is configured by nothing: HTTP, and peers.
-pub const PORTS: [Forward; 2] =
-    [Forward { host_port: 0, guest_port: 80 }, Forward { host_port: 0, guest_port: 7777 }];
+pub const PORTS: [Forward; 2] = [Forward::to(0, 80), Forward::to(0, 7777)];
 
 /// A guest of that kind, without a network.
 pub fn guest(kind: Kind, image: Image) -> Result<Guest> {
@@ -88,10 +87,10 @@ pub enum Passage {
 /// Gives the guest a configuration; the file has to live as long as the guest.
 pub fn configure(guest: &mut Guest, toml: &str, passage: Passage) -> Result<Option<NamedTempFile>> {
     let config = NodeConfig::parse(toml)?;
-    if let Network::User { guest_address, forwards } = &mut guest.network {
-        *guest_address = config.static_address();
+    if let Network::User { forwards, .. } = &mut guest.network {
         let ports = [config.http_port(), config.peer_port()];
         for (forward, port) in forwards.iter_mut().zip(ports) {
+            forward.guest_address = config.static_address();
             forward.guest_port = port;
         }
     }

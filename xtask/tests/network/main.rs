@@ -3,6 +3,7 @@
 mod comparison_host;
 mod host_node;
 mod http;
+mod send;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -15,6 +16,7 @@ fn main() {
     let listing = arguments.list;
     let client = if listing { None } else { stock_client() };
     comparison_host::add(&mut trials, client.as_ref());
+    send::add(&mut trials, client.as_ref());
     libtest_mimic::run(&arguments, trials).exit();
 }
 

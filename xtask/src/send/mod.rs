@@ -1,4 +1,9 @@
 //! `cargo xtask send`: gives an AIR script to a node and prints what it answers.
+//!
+//! Over HTTP the node is the script's author. With `--peer` a client of its own is, which the node serves
+//! as it serves any other peer.
+
+mod as_peer;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use netstack::libp2p::Multiaddr;
 use serde_json::Value;
 
 use crate::http::{self, Response, Url};
@@ -23,6 +29,16 @@ pub struct Options {
     /// The node [default: the one that `cargo xtask run` keeps]
     #[arg(long)]
     url: Option<String>,
+    /// Be a peer: sign the script as a client of the node at this multiaddress, and send it as a
+    /// particle [default: the node that `cargo xtask run` keeps]
+    #[arg(long, value_name = "MULTIADDRESS", num_args = 0..=1, conflicts_with = "url")]
+    peer: Option<Option<Multiaddr>>,
+    /// With --peer: the client's ed25519 key, 64 hexadecimal digits [default: a new one]
+    #[arg(long, value_name = "HEX", requires = "peer", value_parser = seed)]
+    seed: Option<[u8; 32]>,
+    /// With --peer: how long the particle lives, in milliseconds
+    #[arg(long, value_name = "MS", requires = "peer", default_value_t = 15_000)]
+    ttl: u32,
     /// What ("getDataSrv" "NAME") gives the script: JSON, or text if it is not JSON; repeatable
     #[arg(long = "data", value_name = "NAME=JSON", value_parser = assignment)]
     data: Vec<(String, String)>,
@@ -35,6 +51,9 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let script = fs::read_to_string(&options.file)
         .with_context(|| format!("cannot read {}", options.file.display()))?;
+    if let Some(address) = &options.peer {
+        return as_peer::run(options, address.as_ref(), &script);
+    }
     let url = target(options)?;
     let response =
         http::request(&url, "POST", script.as_bytes(), ANSWER_LIMIT).with_context(|| {
@@ -119,6 +138,15 @@ fn explain(response: &Response, file: &Path, script: &str) -> String {
     out
 }
 
+fn seed(text: &str) -> Result<[u8; 32], String> {
+    let digits = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let byte = |index: usize| u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = digits.then(|| (0..32).map(byte).collect()).flatten();
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| "has to be 64 hexadecimal digits".to_owned())
+}
+
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -179,11 +207,22 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_is_32_bytes_of_hexadecimal() {
+        assert_eq!(seed(&"0f".repeat(32)), Ok([15; 32]));
+        for wrong in ["", "0f", &"0g".repeat(32), &"+1".repeat(32), &"é".repeat(32)] {
+            assert!(seed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn data_become_query_parameters() {
         let options = Options {
             file: PathBuf::new(),
             url: Some("http://h:1".to_owned()),
             data: vec![assignment("a=1").unwrap(), assignment("b c=[\"é\"]").unwrap()],
+            peer: None,
+            seed: None,
+            ttl: 1,
         };
         assert_eq!(target(&options).unwrap().path, "/air?a=1&b%20c=%5B%22%C3%A9%22%5D");
         assert!(assignment("x").is_err() && assignment("=1").is_err());
