@@ -10,9 +10,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::config::Config;
 use tempfile::NamedTempFile;
 
-/// The port for peers when nothing else is configured.
-const PEER_PORT: u16 = 7777;
-
 /// A configuration that has been read and checked.
 #[derive(Debug, Default)]
 pub struct NodeConfig(Config);
@@ -59,7 +56,7 @@ impl NodeConfig {
     /// The port on which the node takes connections of peers.
     #[must_use]
     pub fn peer_port(&self) -> u16 {
-        PEER_PORT
+        self.0.peers.port
     }
 
     /// The configuration itself.

@@ -35,6 +35,11 @@ impl Stopper {
         let _ = self.waker.wake();
     }
 
+    /// Lets the main loop be entered once more.
+    pub fn rearm(&self) {
+        self.flag.store(false, Ordering::Release);
+    }
+
     /// Whether it was told to end.
     #[must_use]
     pub fn is_stopped(&self) -> bool {

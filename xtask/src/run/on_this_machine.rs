@@ -34,7 +34,15 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let executor = Executor::new(Rc::new(machine.clone()));
     let address = options.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let network = HostNetwork::new(sockets, executor.clone(), address);
-    let _running = kernel::run::start(&executor, &network, Rc::new(machine), config);
+    let running = kernel::run::start(&executor, &network, Rc::new(machine), config);
+    drive(&executor, &mut event_loop);
+    // The peers are told, for as long as that takes or until Ctrl-C is typed again.
+    let stopper = event_loop.stopper();
+    stopper.rearm();
+    executor.spawn(async move {
+        running.swarm.shutdown().await;
+        stopper.stop();
+    });
     drive(&executor, &mut event_loop);
     executor.shut_down();
     eprintln!("\nstopped");
@@ -52,5 +60,6 @@ fn configuration(options: &Options) -> Result<Config> {
     }
     let address = options.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     config.http.port = port(address, options.port, PortUse::Http)?;
+    config.peers.port = port(address, options.peer_port, PortUse::Peers)?;
     Ok(config)
 }

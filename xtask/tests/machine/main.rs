@@ -13,12 +13,18 @@ mod harness;
 mod hostile;
 mod linux_entry;
 mod node;
+mod pair;
 mod peer;
 mod power;
+#[path = "../network/send_command.rs"]
+mod send;
 mod serve;
+mod stock_client;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
+
+use xtask::stock_client::StockClient;
 
 use crate::node::Kind;
 
@@ -36,7 +42,16 @@ fn main() {
     linux_entry::add(&mut trials);
     cable::add(&mut trials);
     power::add(&mut trials);
+    let client = if arguments.list { None } else { found_client() };
+    stock_client::add(&mut trials, client.as_ref());
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// The stock client, or a word about why the tests that need it are shown as ignored.
+fn found_client() -> Option<StockClient> {
+    StockClient::prepare()
+        .inspect_err(|reason| eprintln!("SKIPPED: everything with the stock client: {reason:#}"))
+        .ok()
 }
 
 /// A test that boots no machine.

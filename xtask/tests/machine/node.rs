@@ -163,6 +163,25 @@ impl Node {
         format!("127.0.0.1:{}", self.ports[0])
     }
 
+    /// The port of 127.0.0.1 that leads to the one for peers.
+    pub fn peer_port(&self) -> u16 {
+        self.ports[1]
+    }
+
+    /// The multiaddresses at which the node is reached from here, as it says itself.
+    pub fn multiaddresses(&self) -> Vec<String> {
+        let text = self.vm.text();
+        let said = text.lines().flat_map(boot_log::peer_addresses);
+        said.filter_map(|address| boot_log::forwarded(address, self.peer_port())).collect()
+    }
+
+    /// The one of them for clients that come by WebSocket.
+    pub fn websocket_address(&self) -> Result<String> {
+        let mut all = self.multiaddresses().into_iter();
+        all.find(|address| address.contains("/ws/"))
+            .with_context(|| format!("no address with /ws\n{}", self.vm.report()))
+    }
+
     pub fn connect(&self) -> Result<Connection> {
         Connection::open(&self.authority(), ANSWER_LIMIT)
     }

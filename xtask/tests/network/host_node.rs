@@ -35,6 +35,14 @@ impl HostNode {
         Ok(Self { process, url, _config: config })
     }
 
+    /// Where the node takes peers, over WebSocket or over TCP alone.
+    pub fn multiaddress(&self, websocket: bool) -> Result<String> {
+        let text = self.process.text();
+        let mut all = text.lines().flat_map(boot_log::peer_addresses);
+        let found = all.find(|address| address.contains("/ws/") == websocket);
+        found.map(str::to_owned).with_context(|| format!("no such address\n{text}"))
+    }
+
     pub fn get(&self, path: &str) -> Result<Response> {
         self.request("GET", path, b"")
     }

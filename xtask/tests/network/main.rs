@@ -4,6 +4,8 @@ mod comparison_host;
 mod host_node;
 mod http;
 mod send;
+mod send_command;
+mod stock_client;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -17,6 +19,7 @@ fn main() {
     let client = if listing { None } else { stock_client() };
     comparison_host::add(&mut trials, client.as_ref());
     send::add(&mut trials, client.as_ref());
+    stock_client::add(&mut trials, client.as_ref());
     libtest_mimic::run(&arguments, trials).exit();
 }
 

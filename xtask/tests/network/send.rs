@@ -1,15 +1,15 @@
 //! `cargo xtask send --peer`: the native client against whoever takes particles.
 
-use std::path::Path;
-use std::process::Command;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use libtest_mimic::Trial;
 use xtask::stock_client::StockClient;
 
-use crate::with_client;
+use crate::host_node::HostNode;
+use crate::send_command::greets;
+use crate::{trial, with_client};
 
 pub fn add(trials: &mut Vec<Trial>, client: Option<&StockClient>) {
+    trials.push(trial("send_reaches_a_node_on_this_machine", node));
     trials.push(with_client("send_reaches_the_comparison_host", client, comparison_host));
 }
 
@@ -19,17 +19,9 @@ fn comparison_host(client: &StockClient) -> Result<()> {
     greets(&websocket.replace("/ws/", "/"))
 }
 
-/// A script that goes to the node at this address and back gives its answer, as a named peer.
-pub fn greets(address: &str) -> Result<()> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/network/data/relay.air");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.arg("send").arg(script).args(["--data", "name=world", "--peer", address]);
-    let output = command.args(["--seed", &"07".repeat(32)]).output()?;
-    let (answer, words) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "{}: {answer}{words}", output.status);
-    ensure!(answer == "\"Hello, world!\"\n", "{address} answers {answer}");
-    // The peer id of that seed.
-    ensure!(words.contains("12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7"), "{words}");
-    Ok(())
+fn node() -> Result<()> {
+    let node = HostNode::start("")?;
+    greets(&node.multiaddress(false)?)?;
+    greets(&node.multiaddress(true)?)?;
+    node.stop()
 }
