@@ -20,6 +20,8 @@ use crate::qemu::{self, Forward, Guest, Machine, Network, Vm, Wanted};
 
 /// How often QEMU is started again when another program took the port in between.
 const PORT_ATTEMPTS: u32 = 5;
+/// MiB of memory in which particles as large as the stock client's checks have room.
+pub const DEFAULT_MEMORY: u32 = 128;
 /// MiB of memory below which the image cannot be loaded: it begins at 1 MiB. QEMU says nothing
 /// then, and takes 0 for its own default.
 const LEAST_MEMORY: i64 = 2;
@@ -42,7 +44,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t)]
     accel: Wanted,
     /// Memory of the guest, or of the node's share of the process, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 64,
+    #[arg(long, value_name = "MIB", default_value_t = DEFAULT_MEMORY,
           value_parser = clap::value_parser!(u32).range(LEAST_MEMORY..))]
     memory: u32,
     /// Port on 127.0.0.1 for the guest's HTTP [default: 8080, or a free one if it is taken];

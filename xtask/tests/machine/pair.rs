@@ -5,6 +5,7 @@ use tempfile::{NamedTempFile, TempDir};
 use xtask::build::Image;
 use xtask::node_config::NodeConfig;
 use xtask::qemu::{Forward, Guest, Network, Vm};
+use xtask::run::DEFAULT_MEMORY;
 
 use crate::node::{BOOT_LIMIT, Kind, Node, PORTS, guest};
 
@@ -32,6 +33,7 @@ impl Pair {
         let second_peer = xtask::client::peer_id_of(&SECOND_SEED).to_string();
 
         let mut one = guest(kind, Image::Product)?;
+        one.memory_mib = DEFAULT_MEMORY;
         let forwards = PORTS.map(|port| Forward { guest_address: FORWARDED.to_owned(), ..port });
         one.network = Network::User { forwards: forwards.to_vec(), cable: Some(cable.clone()) };
         let blob_one = configure(
@@ -45,6 +47,7 @@ impl Pair {
         let first = Node::start(one)?;
 
         let mut two = guest(kind, Image::Product)?;
+        two.memory_mib = DEFAULT_MEMORY;
         two.network = Network::Cable(cable);
         two.mac = Some(SECOND_MAC.to_owned());
         let seed: String = SECOND_SEED.iter().map(|byte| format!("{byte:02x}")).collect();

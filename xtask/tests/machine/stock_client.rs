@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use xtask::boot_log;
 use xtask::cutter::Cutter;
+use xtask::run::DEFAULT_MEMORY;
 use xtask::stock_client::{Job, StockClient};
 
 use crate::node::{Kind, MICROVM, Node, Q35};
@@ -42,7 +43,10 @@ fn answers_send(kind: Kind) -> Result<()> {
 
 /// All checks through a relay that resets the connections once.
 fn one_node(kind: Kind, client: &StockClient) -> Result<()> {
-    let node = Node::boot(kind)?;
+    let node = Node::boot_with(kind, |guest| {
+        guest.memory_mib = DEFAULT_MEMORY;
+        Ok(())
+    })?;
     let cutter = Cutter::start(SocketAddr::from((Ipv4Addr::LOCALHOST, node.peer_port())))?;
     let relay = node.websocket_address()?;
     let relay = boot_log::forwarded(&relay, cutter.port()).context("not an address of IPv4")?;
