@@ -16,7 +16,7 @@ use super::link::{Link, Parts};
 use crate::Split;
 use crate::libp2p::noise::Identity;
 use crate::libp2p::upgrade::{self, Secrets, Secured};
-use crate::libp2p::yamux::{self, Control, End, GoAway, Role};
+use crate::libp2p::yamux::{self, Control, End, GoAway, ReceiveMemory, Role};
 use crate::libp2p::{Multiaddr, PeerId};
 use crate::time::{Timer, after, until};
 
@@ -36,10 +36,16 @@ pub(super) struct Source {
 
 impl Opened {
     /// Puts yamux on a secured connection.
-    fn new<S: Split + 'static>(secured: Secured<S>, role: Role, clock: &Clock) -> Self {
+    fn new<S: Split + 'static>(
+        secured: Secured<S>,
+        role: Role,
+        clock: &Clock,
+        memory: ReceiveMemory,
+    ) -> Self {
         let limits = yamux::Limits { streams_in: MAX_OPEN_STREAMS, ..yamux::Limits::default() };
+        let Secured { reader, writer, .. } = secured;
         let (connection, control) =
-            yamux::Connection::new(secured.reader, secured.writer, role, clock.clone(), limits);
+            yamux::Connection::sharing(memory, reader, writer, role, clock.clone(), limits);
         Self { peer: secured.peer, control, driver: Box::pin(connection.run()) }
     }
 }
@@ -50,6 +56,8 @@ pub(super) struct Security {
     pub(super) identity: Rc<Identity>,
     pub(super) clock: Clock,
     pub(super) random: Randomness,
+    /// What all connections together hold of what has arrived.
+    pub(super) memory: ReceiveMemory,
 }
 
 impl Security {
@@ -58,13 +66,13 @@ impl Security {
         &self,
         stream: S,
     ) -> LocalBoxFuture<'static, Option<Opened>> {
-        let Self { identity, clock, mut random } = self.clone();
+        let Self { identity, clock, mut random, memory } = self.clone();
         Box::pin(async move {
             let deadline = clock.later(HANDSHAKE_TIMEOUT);
             let secrets = Secrets::draw(&mut random);
             let secured =
                 upgrade::inbound(stream, &identity, secrets, &clock, deadline).await.ok()?;
-            Some(Opened::new(secured, Role::Listener, &clock))
+            Some(Opened::new(secured, Role::Listener, &clock, memory))
         })
     }
 
@@ -79,7 +87,7 @@ impl Security {
         let secrets = Secrets::draw(&mut self.random);
         let secured =
             upgrade::outbound(stream, address, &self.identity, secrets, &self.clock, deadline);
-        Some(Opened::new(secured.await.ok()?, Role::Dialer, &self.clock))
+        Some(Opened::new(secured.await.ok()?, Role::Dialer, &self.clock, self.memory))
     }
 }
 

@@ -55,6 +55,10 @@ pub const MAX_PARTICLE_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_INBOUND_BYTES: usize = 32 * 1024 * 1024;
 /// What a particle counts for beyond its length.
 pub const PARTICLE_OVERHEAD_BYTES: usize = 1024;
+/// Bytes that all streams of all connections hold for who reads them, beyond
+/// [`GUARANTEED_RECEIVE_BYTES`](crate::libp2p::yamux::limits::GUARANTEED_RECEIVE_BYTES) of each
+/// connection.
+pub const MAX_UNREAD_BYTES: usize = 16 * 1024 * 1024;
 
 /// Outgoing streams of one connection whose protocol is not chosen yet.
 pub const MAX_NEGOTIATIONS: usize = 8;

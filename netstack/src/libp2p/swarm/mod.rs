@@ -74,6 +74,7 @@ pub use handler::Handler;
 use crate::libp2p::multiaddr::Transport;
 use crate::libp2p::noise::Identity;
 use crate::libp2p::particle::Message;
+use crate::libp2p::yamux::ReceiveMemory;
 use crate::libp2p::{Multiaddr, PeerId};
 use crate::time::{Timer, until};
 use crate::{Spawn, Split};
@@ -117,7 +118,8 @@ impl Swarm {
     {
         let (clock, mut random) = (Clock::new(timer), Randomness::new(rng));
         let identity = Rc::new(Identity::new(&config.keypair, &mut random));
-        let security = Security { identity, clock, random };
+        let memory = ReceiveMemory::new(limits::MAX_UNREAD_BYTES);
+        let security = Security { identity, clock, random, memory };
         let outbound = Dialer { dial: Rc::new(dial), security: security.clone() };
         let ground = Ground {
             security,

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// Smallest piece allocated.
-const MIN_CHUNK_BYTES: usize = 512;
+const MIN_CHUNK_BYTES: usize = 64;
 /// Largest piece allocated.
 const MAX_CHUNK_BYTES: usize = 16 * 1024;
 

@@ -13,7 +13,7 @@ use super::control::Control;
 use super::limits::{BUSY_READ_BYTES, FAREWELL_TIMEOUT, IDLE_READ_BYTES, READS_IN_A_ROW};
 use super::session::Session;
 use super::transmit::Next;
-use super::{End, GoAway, Limits, Role};
+use super::{End, GoAway, Limits, ReceiveMemory, Role};
 use crate::Writer;
 use crate::time::{Elapsed, Timer, after, until};
 
@@ -38,9 +38,22 @@ impl Drop for Ending {
 }
 
 impl<R: Read, W: Writer, T: Timer> Connection<R, W, T> {
-    /// Multiplexes what `reader` and `writer` carry.
+    /// Multiplexes what `reader` and `writer` carry, with memory of its own.
     pub fn new(reader: R, writer: W, role: Role, timer: T, limits: Limits) -> (Self, Control) {
-        let session = Rc::new(RefCell::new(Session::new(role, limits)));
+        let memory = ReceiveMemory::new(limits.receive_bytes);
+        Self::sharing(memory, reader, writer, role, timer, limits)
+    }
+
+    /// The same with `memory` shared with other connections.
+    pub fn sharing(
+        memory: ReceiveMemory,
+        reader: R,
+        writer: W,
+        role: Role,
+        timer: T,
+        limits: Limits,
+    ) -> (Self, Control) {
+        let session = Rc::new(RefCell::new(Session::new(role, limits, memory)));
         let control = Control::new(Rc::clone(&session));
         (Self { reader, writer, timer, session: Ending(session) }, control)
     }

@@ -24,6 +24,8 @@ pub const MAX_QUEUED_REFUSALS: usize = 256;
 pub const MAX_QUEUED_PONGS: usize = 32;
 /// Received bytes that the streams of a connection hold for their readers.
 pub const RECEIVE_BYTES: usize = 512 * 1024;
+/// Received bytes that a connection may hold although others have taken all memory that they share.
+pub const GUARANTEED_RECEIVE_BYTES: usize = 16 * 1024;
 /// Bytes that the streams of a connection hold until they are sent.
 pub const SEND_BYTES: usize = 256 * 1024;
 /// Bytes that one stream holds until they are sent.

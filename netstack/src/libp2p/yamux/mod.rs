@@ -8,7 +8,7 @@
 //! The peer may send [`limits::WINDOW_BYTES`] on a stream; each time half of that has been *read* here, as
 //! much is granted anew, in the middle of a message too. A stream therefore never buffers more than a
 //! window. What all streams of a connection buffer together has a bound of its own
-//! ([`Limits::receive_bytes`]): at it nothing more is taken from the connection until somebody reads; if
+//! ([`Limits::receive_bytes`]), and those of several connections may have one [`ReceiveMemory`]: at it nothing more is taken from the connection until somebody reads; if
 //! nobody does for [`Limits::stall_timeout`] the connection ends.
 //!
 //! Sending, a stream holds one frame's worth of bytes until the window and its turn let them go. Streams
@@ -30,6 +30,7 @@ mod connection;
 mod control;
 mod frame;
 pub mod limits;
+mod memory;
 mod owner;
 mod receive;
 mod session;
@@ -45,6 +46,7 @@ use embedded_io_async::ErrorKind;
 pub use connection::Connection;
 pub use control::{Control, Counters};
 pub use limits::Limits;
+pub use memory::ReceiveMemory;
 pub use stream::{Reader, Stream, Writer};
 
 /// Which end of the connection this is: each opens streams of its own parity.

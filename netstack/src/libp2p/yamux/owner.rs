@@ -89,7 +89,7 @@ impl Session {
         }
         channel.consumed += u32::try_from(read).unwrap_or(u32::MAX);
         let grants = channel.credit().is_some();
-        self.receive_buffered -= read;
+        self.received.free(read);
         self.wake_receiver();
         if grants {
             self.enqueue(id);
@@ -193,7 +193,7 @@ impl Session {
     pub(super) fn release(&mut self, id: u32) {
         let Some(channel) = self.streams.get_mut(&id) else { return };
         channel.owner = Owner::Dropped;
-        self.receive_buffered -= channel.incoming.len();
+        self.received.free(channel.incoming.len());
         channel.incoming.clear();
         let ended = channel.sending == Sending::Ended;
         self.wake_receiver();

@@ -67,7 +67,7 @@ impl Session {
 
     /// Buffers some of a payload for its reader, or drops all of it when there is none.
     fn payload(&mut self, stream: u32, bytes: &[u8]) -> usize {
-        let room = self.room();
+        let room = self.received.room();
         let Some(channel) = self.streams.get_mut(&stream).filter(|channel| channel.is_readable())
         else {
             return bytes.len();
@@ -75,7 +75,7 @@ impl Session {
         let kept = bytes.get(..room.min(bytes.len())).unwrap_or_default();
         channel.incoming.push(kept);
         channel.wake_reader();
-        self.receive_buffered += kept.len();
+        self.received.add(kept.len());
         kept.len()
     }
 

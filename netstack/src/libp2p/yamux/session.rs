@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 
 use super::channel::{Channel, Owner};
+use super::memory::{ReceiveMemory, Received};
 use super::receive::Input;
 use super::{Counters, Error, GoAway, Limits, Role};
 
@@ -37,7 +38,7 @@ pub(super) struct Session {
     pub(super) streams_in: usize,
     pub(super) streams_out: usize,
     pub(super) unacknowledged: usize,
-    pub(super) receive_buffered: usize,
+    pub(super) received: Received,
     pub(super) send_buffered: usize,
     /// Bytes that arrived in all.
     pub(super) received_bytes: u64,
@@ -58,7 +59,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(role: Role, limits: Limits) -> Self {
+    pub(super) fn new(role: Role, limits: Limits, memory: ReceiveMemory) -> Self {
         Self {
             role,
             limits,
@@ -75,7 +76,7 @@ impl Session {
             streams_in: 0,
             streams_out: 0,
             unacknowledged: 0,
-            receive_buffered: 0,
+            received: Received::new(memory, limits.receive_bytes),
             send_buffered: 0,
             received_bytes: 0,
             leaving: None,
@@ -95,7 +96,7 @@ impl Session {
             streams_in: self.streams_in,
             streams_out: self.streams_out,
             unacknowledged: self.unacknowledged,
-            receive_buffered: self.receive_buffered,
+            receive_buffered: self.received.bytes(),
             send_buffered: self.send_buffered,
             received_bytes: self.received_bytes,
         }
@@ -195,7 +196,7 @@ impl Session {
     fn remove(&mut self, id: u32) {
         self.acknowledge(id);
         let Some(channel) = self.streams.remove(&id) else { return };
-        self.receive_buffered -= channel.incoming.len();
+        self.received.free(channel.incoming.len());
         self.sent(channel.outgoing.len());
         self.unaccepted.remove(&id);
         self.crowded.remove(&id);
@@ -229,16 +230,12 @@ impl Session {
 
     /// Completes when there is room for what arrives, or the connection has ended.
     pub(super) fn poll_room(&mut self, context: &Context<'_>) -> Poll<()> {
-        if self.room() > 0 || self.ended {
+        if self.received.room() > 0 || self.ended {
             return Poll::Ready(());
         }
         self.receiver = Some(context.waker().clone());
+        self.received.wait(context);
         Poll::Pending
-    }
-
-    /// Bytes that may still be buffered for readers.
-    pub(super) fn room(&self) -> usize {
-        self.limits.receive_bytes.max(1).saturating_sub(self.receive_buffered)
     }
 
     pub(super) fn wait_for_output(&mut self, context: &Context<'_>) {

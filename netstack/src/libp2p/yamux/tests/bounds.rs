@@ -113,6 +113,32 @@ fn a_full_receive_buffer_takes_no_more_and_goes_on_when_somebody_reads() {
 }
 
 #[test]
+fn connections_share_memory_and_each_has_some_of_its_own() {
+    const OWN: usize = limits::GUARANTEED_RECEIVE_BYTES;
+    let memory = ReceiveMemory::new(100_000);
+    let [a, b] = [(); 2].map(|()| Node::sharing(memory.clone(), Role::Listener, Limits::default()));
+    let (mut one, mut two) = (a.accepted(1), b.accepted(1));
+    let fill = |node: &Node| {
+        let frame = Frame::data(Flags::NONE, 1, &[7; 200_000]).bytes();
+        node.session.borrow_mut().receive(&frame).unwrap() - HEADER_BYTES
+    };
+    assert_eq!(fill(&a), 100_000 + OWN);
+    assert_eq!(memory.left(), 0);
+    assert_eq!(fill(&b), OWN, "its own");
+    assert_eq!(b.session.borrow_mut().poll_room(&context()), Poll::Pending);
+    // What is read of its own can come again, whatever the other does.
+    assert_eq!(read(&mut two, 10_000).unwrap().unwrap().len(), 10_000);
+    assert_eq!(b.session.borrow_mut().receive(&[7; 20_000]), Ok(10_000));
+    assert_eq!(memory.left(), 0);
+    // What the other reads, one may have.
+    assert_eq!(read(&mut one, 30_000).unwrap().unwrap().len(), 30_000);
+    assert_eq!(memory.left(), 30_000);
+    assert_eq!(b.session.borrow_mut().receive(&[7; 50_000]), Ok(30_000));
+    drop((one, two));
+    assert_eq!(memory.left(), 100_000);
+}
+
+#[test]
 fn payload_of_streams_that_are_gone_is_dropped_although_there_is_no_room() {
     let limits = Limits { receive_bytes: 100, ..Limits::default() };
     let node = Node::new(Role::Listener, limits);

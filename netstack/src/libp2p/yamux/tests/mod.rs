@@ -76,7 +76,11 @@ struct Node {
 
 impl Node {
     fn new(role: Role, limits: Limits) -> Self {
-        let session = Rc::new(RefCell::new(Session::new(role, limits)));
+        Self::sharing(ReceiveMemory::new(limits.receive_bytes), role, limits)
+    }
+
+    fn sharing(memory: ReceiveMemory, role: Role, limits: Limits) -> Self {
+        let session = Rc::new(RefCell::new(Session::new(role, limits, memory)));
         Self { control: Control::new(Rc::clone(&session)), session }
     }
 

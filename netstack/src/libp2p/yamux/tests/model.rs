@@ -69,8 +69,8 @@ fn limits() -> Limits {
 }
 
 impl Side {
-    fn new(role: Role) -> Self {
-        let node = Node::new(role, limits());
+    fn new(memory: &ReceiveMemory, role: Role) -> Self {
+        let node = Node::sharing(memory.clone(), role, limits());
         Self { node, arriving: VecDeque::new(), streams: BTreeMap::new() }
     }
 
@@ -156,7 +156,7 @@ impl Side {
         let channels = || session.streams.values();
         let incoming: usize = channels().map(|channel| channel.incoming.len()).sum();
         let outgoing: usize = channels().map(|channel| channel.outgoing.len()).sum();
-        assert_eq!((incoming, outgoing), (session.receive_buffered, session.send_buffered));
+        assert_eq!((incoming, outgoing), (session.received.bytes(), session.send_buffered));
         assert!(incoming <= limits.receive_bytes);
         assert!(outgoing <= limits.send_bytes + 16 * limits::STREAM_LEAST_SEND_BYTES);
         assert!(session.streams_in <= limits.streams_in);
@@ -188,7 +188,9 @@ proptest! {
 
     #[test]
     fn bytes_arrive_as_they_were_sent_and_nothing_stays_behind(steps in steps()) {
-        let (mut a, mut b) = (Side::new(Role::Dialer), Side::new(Role::Listener));
+        let memory = ReceiveMemory::new(500_000);
+        let mut a = Side::new(&memory, Role::Dialer);
+        let mut b = Side::new(&memory, Role::Listener);
         for (first, step) in steps {
             let side = if first { &mut a } else { &mut b };
             side.step(step);
@@ -232,6 +234,7 @@ proptest! {
                 drop(stream);
             }
         }
+        prop_assert_eq!(memory.left(), 500_000);
         for side in [&a, &b] {
             side.check();
             prop_assert_eq!(side.node.counters().receive_buffered, 0);
