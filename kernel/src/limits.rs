@@ -52,6 +52,12 @@ pub const MAX_CALL_ARGUMENTS: usize = 1024;
 pub const MAX_CALL_RESULT_BYTES: usize = 1 << 20;
 /// Input of a base58 conversion, whose time grows with the square of it.
 pub const MAX_BASE58_BYTES: usize = 4 << 10;
+/// Data of one call that are signed, or whose signature is checked.
+pub const MAX_SIGNED_BYTES: usize = 64 << 10;
+/// Addresses of one call of `peer.connect`.
+pub const MAX_CONNECT_ADDRESSES: usize = 16;
+/// Calls of `peer.connect` that wait at once, of all particles.
+pub const MAX_CONNECTS_WAITING: usize = 16;
 /// Foreign text that an error message repeats.
 pub const MAX_EXCERPT_BYTES: usize = 1 << 10;
 /// Bytes of arguments from which on a call yields to other tasks before it runs.

@@ -99,7 +99,8 @@ impl Node {
         let allowance = Allowance::new(machine.heap().total, &config);
         let peers = Rc::new(Deferred::new());
         let services = Services::new(
-            identity.peer_id().clone(),
+            identity.clone(),
+            peers.clone(),
             machine.clone(),
             executor.clone(),
             allowance.call_result,

@@ -74,9 +74,9 @@ impl Calls {
             if environment.memory_is_short() {
                 return Err(Budget::Memory);
             }
-            let CallRequest { id, service_id, function_name, arguments, .. } = request;
-            let services = environment.services();
-            match services.start(&self.caller, &service_id, &function_name, &arguments) {
+            let started = environment.services().start(&self.caller, &request);
+            let CallRequest { id, service_id, .. } = request;
+            match started {
                 Started::Done(result) => {
                     environment.called(&service_id, result.ret_code);
                     self.collect(id, result)?;

@@ -122,10 +122,10 @@ fn world(count: u8) -> World {
     let peers: Vec<Rc<Peer>> = (1..=count)
         .map(|number| {
             let identity = Identity::from_seed(&Seed::new([number; 32]));
-            let peer_id = identity.peer_id().clone();
             Rc::new(Peer {
                 services: Services::new(
-                    peer_id,
+                    identity.clone(),
+                    Rc::new(crate::peers::Nobody),
                     Rc::new(machine.clone()),
                     executor.clone(),
                     1 << 20,

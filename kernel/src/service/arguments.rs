@@ -1,6 +1,7 @@
 //! Reading the arguments of a call, with the reference's texts for what is wrong with them.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::slice;
@@ -12,8 +13,8 @@ use super::failure::{ArgumentError, Failure};
 
 /// A type that an argument can have.
 pub(super) trait FromValue<'a>: Sized {
-    /// How error messages call it.
-    const NAME: &'static str;
+    /// How the reference's error messages call it.
+    fn type_name() -> String;
 
     /// The argument as this type, if it is one.
     fn from_value(value: &'a Value) -> Option<Self>;
@@ -34,7 +35,7 @@ impl<'a> Arguments<'a> {
         &mut self,
         field: &'static str,
     ) -> Result<T, ArgumentError> {
-        let value = self.rest.next().ok_or(ArgumentError::Missing { field })?;
+        let value = self.rest.next().ok_or(ArgumentError::MissingField(field))?;
         read(field, value)
     }
 
@@ -43,17 +44,20 @@ impl<'a> Arguments<'a> {
         &mut self,
         field: &'static str,
     ) -> Result<Option<T>, ArgumentError> {
-        match self.rest.next() {
-            None | Some(Value::Null) => Ok(None),
-            Some(value @ Value::Array(items)) => match &items[..] {
-                [] => Ok(None),
-                [item] => read(field, item).map(Some),
-                // An array may be what is wanted itself.
-                _ => T::from_value(value)
-                    .map(Some)
-                    .ok_or(ArgumentError::LongOption { field, length: items.len() }),
-            },
-            Some(value) => read(field, value).map(Some),
+        let Some(value) = self.rest.next() else { return Ok(None) };
+        if let Some(List(mut items)) = List::<T>::from_value(value) {
+            return match items.len() {
+                0 | 1 => Ok(items.pop()),
+                length => Err(ArgumentError::NonUnaryOption { field, length }),
+            };
+        }
+        match T::from_value(value) {
+            Some(argument) => Ok(Some(argument)),
+            None if *value == Value::Null => Ok(None),
+            None => {
+                let expected = format!("Option<{}>", T::type_name());
+                Err(ArgumentError::wrong_type(field, expected, value))
+            }
         }
     }
 
@@ -64,7 +68,7 @@ impl<'a> Arguments<'a> {
 }
 
 fn read<'a, T: FromValue<'a>>(field: &'static str, value: &'a Value) -> Result<T, ArgumentError> {
-    T::from_value(value).ok_or_else(|| ArgumentError::wrong_type(field, T::NAME, value))
+    T::from_value(value).ok_or_else(|| ArgumentError::wrong_type(field, T::type_name(), value))
 }
 
 /// The argument `x` of a function of one.
@@ -86,14 +90,18 @@ pub(super) fn binary<'a, X: FromValue<'a>, Y: FromValue<'a>>(
 }
 
 impl<'a> FromValue<'a> for &'a Value {
-    const NAME: &'static str = "any value";
+    fn type_name() -> String {
+        "serde_json::value::Value".into()
+    }
     fn from_value(value: &'a Value) -> Option<Self> {
         Some(value)
     }
 }
 
 impl FromValue<'_> for bool {
-    const NAME: &'static str = "bool";
+    fn type_name() -> String {
+        "bool".into()
+    }
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Bool(value) => Some(*value),
@@ -103,28 +111,45 @@ impl FromValue<'_> for bool {
 }
 
 impl FromValue<'_> for i64 {
-    const NAME: &'static str = "i64";
+    fn type_name() -> String {
+        "i64".into()
+    }
     fn from_value(value: &Value) -> Option<Self> {
         value.as_number()?.as_i64()
     }
 }
 
 impl FromValue<'_> for u32 {
-    const NAME: &'static str = "u32";
+    fn type_name() -> String {
+        "u32".into()
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        value.as_number()?.as_u64()?.try_into().ok()
+    }
+}
+
+impl FromValue<'_> for usize {
+    fn type_name() -> String {
+        "usize".into()
+    }
     fn from_value(value: &Value) -> Option<Self> {
         value.as_number()?.as_u64()?.try_into().ok()
     }
 }
 
 impl FromValue<'_> for u8 {
-    const NAME: &'static str = "u8";
+    fn type_name() -> String {
+        "u8".into()
+    }
     fn from_value(value: &Value) -> Option<Self> {
         value.as_number()?.as_u64()?.try_into().ok()
     }
 }
 
 impl FromValue<'_> for f64 {
-    const NAME: &'static str = "f64";
+    fn type_name() -> String {
+        "f64".into()
+    }
     #[expect(clippy::cast_precision_loss, reason = "an integer stands for the nearest float")]
     fn from_value(value: &Value) -> Option<Self> {
         let number = value.as_number()?;
@@ -134,7 +159,9 @@ impl FromValue<'_> for f64 {
 }
 
 impl<'a> FromValue<'a> for &'a Arc<str> {
-    const NAME: &'static str = "String";
+    fn type_name() -> String {
+        "String".into()
+    }
     fn from_value(value: &'a Value) -> Option<Self> {
         match value {
             Value::String(text) => Some(text),
@@ -144,7 +171,9 @@ impl<'a> FromValue<'a> for &'a Arc<str> {
 }
 
 impl<'a> FromValue<'a> for &'a Object {
-    const NAME: &'static str = "Map<String, Value>";
+    fn type_name() -> String {
+        "serde_json::map::Map<String, serde_json::value::Value>".into()
+    }
     fn from_value(value: &'a Value) -> Option<Self> {
         value.as_object()
     }
@@ -154,15 +183,31 @@ impl<'a> FromValue<'a> for &'a Object {
 pub(super) struct List<T>(pub(super) Vec<T>);
 
 impl<'a, T: FromValue<'a>> FromValue<'a> for List<T> {
-    const NAME: &'static str = "an array of one type";
+    fn type_name() -> String {
+        format!("Vec<{}>", T::type_name())
+    }
     fn from_value(value: &'a Value) -> Option<Self> {
         value.as_array()?.iter().map(T::from_value).collect::<Option<_>>().map(Self)
     }
 }
 
+/// A list of texts that stands for the set of them.
+pub(super) struct Set<'a>(pub(super) Vec<&'a Arc<str>>);
+
+impl<'a> FromValue<'a> for Set<'a> {
+    fn type_name() -> String {
+        "std::collections::hash::set::HashSet<String>".into()
+    }
+    fn from_value(value: &'a Value) -> Option<Self> {
+        List::from_value(value).map(|List(texts)| Self(texts))
+    }
+}
+
 /// A key and a value, written as an array of two.
 impl<'a> FromValue<'a> for (&'a Arc<str>, &'a Value) {
-    const NAME: &'static str = "[String, Value]";
+    fn type_name() -> String {
+        "(String, serde_json::value::Value)".into()
+    }
     fn from_value(value: &'a Value) -> Option<Self> {
         match value.as_array()? {
             [Value::String(key), value] => Some((key, value)),

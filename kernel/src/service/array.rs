@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use air_core::value::Value;
 
 use super::Outcome;
-use super::arguments::{List, binary, unary};
+use super::arguments::{List, Set, binary, unary};
 use super::bounded_json::write_json_excerpt;
 use super::failure::Failure;
 
@@ -40,7 +40,7 @@ fn distinct<'a>(texts: &[&'a Arc<str>]) -> Vec<&'a Arc<str>> {
 }
 
 fn combine(arguments: &[Value], keeps: Keeps) -> Outcome {
-    let (List(first), List(second)): (List<&Arc<str>>, List<&Arc<str>>) = binary(arguments)?;
+    let (Set(first), Set(second)): (Set<'_>, Set<'_>) = binary(arguments)?;
     let (in_first, in_second): (BTreeSet<_>, BTreeSet<_>) =
         (first.iter().copied().collect(), second.iter().copied().collect());
     let mut all = first;
@@ -51,7 +51,7 @@ fn combine(arguments: &[Value], keeps: Keeps) -> Outcome {
 
 fn strings(texts: Vec<&Arc<str>>) -> Outcome {
     let items = texts.into_iter().map(|text| Value::String(text.clone())).collect();
-    Value::array(items).map(Some).map_err(super::debug::too_deep)
+    Ok(Some(Value::array(items)?))
 }
 
 fn slice(arguments: &[Value]) -> Outcome {
@@ -79,7 +79,7 @@ fn slice(arguments: &[Value]) -> Outcome {
     };
     let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
     match range.and_then(|(start, end)| items.get(start..end)) {
-        Some(part) => Value::array(part.into()).map(Some).map_err(super::debug::too_deep),
+        Some(part) => Ok(Some(Value::array(part.into())?)),
         None => fail(format!(
             "slice indexes out of bounds. start index: {start}, end index: {end}, array length: {}",
             items.len()

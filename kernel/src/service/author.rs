@@ -10,7 +10,6 @@ use alloc::vec::Vec;
 use air_core::value::Value;
 
 use super::Outcome;
-use super::debug::too_deep;
 use super::failure::Failure;
 use crate::executor::Slot;
 
@@ -77,10 +76,10 @@ fn response(arguments: &[Value]) -> Result<Value, Failure> {
     match arguments {
         [] => Ok(Value::Null),
         [value] => Ok(value.clone()),
-        values => Value::array(values.into()).map_err(too_deep),
+        values => Ok(Value::array(values.into())?),
     }
 }
 
 fn empty_object() -> Outcome {
-    Value::object(Vec::new()).map(Some).map_err(too_deep)
+    Ok(Some(Value::object(Vec::new())?))
 }

@@ -12,8 +12,7 @@ pub(super) fn call(author_is_node: bool, function: &str, arguments: &[Value]) ->
         return None;
     }
     if !author_is_node {
-        let message = "This function is only available to the host or worker spells";
-        return Some(Err(Failure::Message(message.into())));
+        return Some(Err(Failure::guarded()));
     }
     for argument in arguments {
         // As JSON: no script can break a log line or forge one.

@@ -4,7 +4,6 @@ use air_core::value::Value;
 
 use super::Outcome;
 use super::bounded_json::write_json;
-use super::failure::Failure;
 
 pub(super) fn call(function: &str, arguments: &[Value], limit: usize) -> Option<Outcome> {
     match function {
@@ -19,13 +18,9 @@ fn stringify(arguments: &[Value], limit: usize) -> Outcome {
         [] => Ok("\"<empty argument list>\"".into()),
         [value] => write_json(value, limit),
         values => {
-            let array = Value::array(values.into()).map_err(too_deep)?;
+            let array = Value::array(values.into())?;
             write_json(&array, limit)
         }
     };
     Ok(Some(Value::string(text?)))
-}
-
-pub(super) fn too_deep(error: air_core::value::TooDeep) -> Failure {
-    Failure::Message(alloc::format!("{error}"))
 }

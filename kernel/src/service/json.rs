@@ -1,7 +1,6 @@
 //! `json`: objects and JSON text.
 
 use alloc::format;
-use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -9,9 +8,8 @@ use air_core::value::Object;
 use air_core::value::Value;
 
 use super::Outcome;
-use super::arguments::{Arguments, List, unary};
+use super::arguments::{Arguments, List, binary, unary};
 use super::bounded_json::{excerpt, write_json, write_json_excerpt};
-use super::debug::too_deep;
 use super::failure::Failure;
 
 type Members = Vec<(Arc<str>, Value)>;
@@ -20,17 +18,9 @@ pub(super) fn call(function: &str, arguments: &[Value], limit: usize) -> Option<
     Some(match function {
         "obj" => put_flat(Members::new(), arguments),
         "put" => put(arguments),
-        "puts" => {
-            let mut arguments = Arguments::new(arguments);
-            let object = arguments.next("object").map_err(Failure::from);
-            object.and_then(|object| put_flat(members(object), arguments.rest()))
-        }
-        "obj_pairs" => put_pairs(Members::new(), Arguments::new(arguments)),
-        "puts_pairs" => {
-            let mut arguments = Arguments::new(arguments);
-            let object = arguments.next("object").map_err(Failure::from);
-            object.and_then(|object| put_pairs(members(object), arguments))
-        }
+        "puts" => puts(arguments),
+        "obj_pairs" => unary(arguments).and_then(|pairs| put_pairs(Members::new(), pairs)),
+        "puts_pairs" => puts_pairs(arguments),
         "parse" => unary(arguments).and_then(|text: &Arc<str>| parse(text)),
         "stringify" => unary(arguments)
             .and_then(|value: &Value| Ok(Some(Value::string(write_json(value, limit)?)))),
@@ -43,7 +33,7 @@ fn members(object: &Object) -> Members {
 }
 
 fn object(members: Members) -> Outcome {
-    Value::object(members).map(Some).map_err(too_deep)
+    Ok(Some(Value::object(members)?))
 }
 
 fn put(arguments: &[Value]) -> Outcome {
@@ -80,15 +70,33 @@ fn put_flat(mut members: Members, keys_and_values: &[Value]) -> Outcome {
     object(members)
 }
 
+fn puts(arguments: &[Value]) -> Outcome {
+    let mut arguments = Arguments::new(arguments);
+    let object = arguments.next("object")?;
+    put_flat(members(object), arguments.rest())
+}
+
+fn puts_pairs(arguments: &[Value]) -> Outcome {
+    let (object, pairs): (&Value, _) = binary(arguments)?;
+    let Some(object) = object.as_object() else {
+        let got = write_json_excerpt(object);
+        return Err(Failure::Message(format!("expected json object, got {got}")));
+    };
+    put_pairs(members(object), pairs)
+}
+
 /// Adds `[[k1, v1], [k2, v2], …]`.
-fn put_pairs(mut members: Members, mut arguments: Arguments<'_>) -> Outcome {
-    let List(pairs): List<(&Arc<str>, &Value)> = arguments.next("pairs")?;
+fn put_pairs(mut members: Members, List(pairs): List<(&Arc<str>, &Value)>) -> Outcome {
     members.extend(pairs.into_iter().map(|(key, value)| (key.clone(), value.clone())));
     object(members)
 }
 
 fn parse(text: &str) -> Outcome {
-    Value::parse(text)
-        .map(Some)
-        .map_err(|error| Failure::Json { text: excerpt(text), cause: error.to_string() })
+    let value = Value::parse(text).map_err(|error| {
+        Failure::error(
+            &format!("error parsing json {}", excerpt(text)),
+            &format!("Caused by: {error}"),
+        )
+    })?;
+    Ok(Some(value))
 }

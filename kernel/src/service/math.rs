@@ -9,7 +9,7 @@ use super::failure::Failure;
 pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Outcome> {
     Some(match function {
         "add" => checked(arguments, "i64 add overflow", i64::checked_add),
-        "sub" => checked(arguments, "i64 neg overflow", i64::checked_sub),
+        "sub" => sub(arguments),
         "mul" => checked(arguments, "i64 mul overflow", i64::checked_mul),
         "div" => checked(arguments, "i64 div overflow", i64::checked_div),
         "rem" => checked(arguments, "i64 rem overflow", i64::checked_rem),
@@ -27,6 +27,15 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Outcome> {
 fn checked(arguments: &[Value], overflow: &str, operation: fn(i64, i64) -> Option<i64>) -> Outcome {
     let (x, y) = binary(arguments)?;
     some_or(operation(x, y).map(Value::from), overflow)
+}
+
+/// Adds the opposite, as the reference does: the least of all numbers has none and is never subtracted.
+fn sub(arguments: &[Value]) -> Outcome {
+    let (x, y): (i64, i64) = binary(arguments)?;
+    let Some(opposite) = y.checked_neg() else {
+        return Err(Failure::Message("i64 neg overflow".into()));
+    };
+    some_or(x.checked_add(opposite).map(Value::from), "i64 add overflow")
 }
 
 fn some_or(value: Option<Value>, overflow: &str) -> Outcome {

@@ -6,37 +6,24 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use air_core::value::Value;
-use sha2::{Digest, Sha256};
 
-use super::Outcome;
-use super::arguments::{Arguments, List, unary};
+use super::arguments::{Arguments, List};
 use super::bounded_json::{Unwritable, with_room};
-use super::debug::too_deep;
 use super::failure::Failure;
-use crate::limits::MAX_BASE58_BYTES;
-
-/// What stands before a SHA-256 digest in a multihash: the function's code and the digest's length.
-const SHA256_MULTIHASH_PREFIX: [u8; 2] = [0x12, 0x20];
+use super::{Outcome, base58, multihash};
 
 pub(super) fn call(function: &str, arguments: &[Value], limit: usize) -> Option<Outcome> {
     Some(match function {
         "noop" => Ok(None),
         "identity" => identity(arguments),
-        "array" => Value::array(arguments.into()).map(Some).map_err(too_deep),
+        "array" => Value::array(arguments.into()).map(Some).map_err(Failure::from),
         "array_length" => super::array::length(arguments),
         "concat" => concat(arguments, limit),
         "concat_strings" => concat_strings(arguments, limit),
-        "string_to_b58" => unary(arguments).and_then(|text: &Arc<str>| to_base58(text.as_bytes())),
-        "bytes_to_b58" => unary(arguments).and_then(|List(bytes): List<u8>| to_base58(&bytes)),
-        "string_from_b58" => unary(arguments).and_then(|text: &Arc<str>| {
-            let text = String::from_utf8(from_base58(text)?).map_err(|error| {
-                Failure::Message(format!("decode from bytes to UTF8 failed: {error}"))
-            })?;
-            Ok(Some(Value::string(text)))
-        }),
-        "bytes_from_b58" => {
-            unary(arguments).and_then(|text: &Arc<str>| byte_array(&from_base58(text)?))
-        }
+        "string_to_b58" => string_to_b58(arguments),
+        "string_from_b58" => string_from_b58(arguments),
+        "bytes_to_b58" => bytes_to_b58(arguments),
+        "bytes_from_b58" => bytes_from_b58(arguments),
         "sha256_string" => sha256_string(arguments),
         _ => return None,
     })
@@ -72,7 +59,7 @@ fn concat(arguments: &[Value], limit: usize) -> Outcome {
     let mut all = Vec::new();
     all.try_reserve_exact(length).map_err(|_| Unwritable::NoMemory)?;
     parts.into_iter().for_each(|items| all.extend_from_slice(items));
-    Value::array(all).map(Some).map_err(too_deep)
+    Ok(Some(Value::array(all)?))
 }
 
 fn concat_strings(arguments: &[Value], limit: usize) -> Outcome {
@@ -95,31 +82,35 @@ fn concat_strings(arguments: &[Value], limit: usize) -> Outcome {
     Ok(Some(Value::string(all)))
 }
 
-/// Base58 takes time in proportion to the square of the length, hence the limit.
-fn check_base58_length(bytes: usize) -> Result<(), Failure> {
-    if bytes > MAX_BASE58_BYTES {
-        return Err(Failure::Message(format!(
-            "base58 of {bytes} bytes is over the limit of {MAX_BASE58_BYTES}"
-        )));
-    }
-    Ok(())
+fn string_to_b58(arguments: &[Value]) -> Outcome {
+    let text: &Arc<str> = Arguments::new(arguments).next("string")?;
+    base58::encode(text.as_bytes())
 }
 
-fn to_base58(bytes: &[u8]) -> Outcome {
-    check_base58_length(bytes.len())?;
-    Ok(Some(Value::string(bs58::encode(bytes).into_string())))
+fn string_from_b58(arguments: &[Value]) -> Outcome {
+    let text: &Arc<str> = Arguments::new(arguments).next("b58_string")?;
+    let text = String::from_utf8(base58::decode(text)?).map_err(|error| {
+        Failure::error(
+            &format!("decode from bytes to UTF8 failed: {error}"),
+            &format!("DecodeUTF8({error:?})"),
+        )
+    })?;
+    Ok(Some(Value::string(text)))
 }
 
-fn from_base58(text: &str) -> Result<Vec<u8>, Failure> {
-    check_base58_length(text.len())?;
-    bs58::decode(text)
-        .into_vec()
-        .map_err(|error| Failure::Message(format!("decode base58 failed: {error}")))
+fn bytes_to_b58(arguments: &[Value]) -> Outcome {
+    let List(bytes): List<u8> = Arguments::new(arguments).next("bytes")?;
+    base58::encode(&bytes)
 }
 
-fn byte_array(bytes: &[u8]) -> Outcome {
+fn bytes_from_b58(arguments: &[Value]) -> Outcome {
+    let text: &Arc<str> = Arguments::new(arguments).next("b58_string")?;
+    byte_array(&base58::decode(text)?)
+}
+
+pub(super) fn byte_array(bytes: &[u8]) -> Outcome {
     let items = bytes.iter().map(|byte| Value::from(u32::from(*byte))).collect();
-    Value::array(items).map(Some).map_err(too_deep)
+    Ok(Some(Value::array(items)?))
 }
 
 /// The hash that clients compute; the reference node wraps the text itself where the digest belongs.
@@ -128,10 +119,7 @@ fn sha256_string(arguments: &[Value]) -> Outcome {
     let text: &Arc<str> = arguments.next("string")?;
     let digest_only = arguments.next_option("digest_only")?.unwrap_or(false);
     let as_bytes = arguments.next_option("as_bytes")?.unwrap_or(false);
-    let mut bytes: Vec<u8> = Vec::with_capacity(34);
-    if !digest_only {
-        bytes.extend_from_slice(&SHA256_MULTIHASH_PREFIX);
-    }
-    bytes.extend_from_slice(&Sha256::digest(text.as_bytes()));
-    if as_bytes { byte_array(&bytes) } else { to_base58(&bytes) }
+    let multihash = multihash::sha256(text.as_bytes());
+    let bytes = if digest_only { multihash::digest(&multihash) } else { &multihash };
+    if as_bytes { byte_array(bytes) } else { base58::encode(bytes) }
 }
