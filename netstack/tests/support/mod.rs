@@ -22,10 +22,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use netstack::time::{Duration, Instant};
 use netstack::{
-    Addressing, EthernetAddress, IpAddress, IpCidr, Ipv4Address, Stack, StackConfig,
+    Addressing, EthernetAddress, IpAddress, IpCidr, Ipv4Address, Spawn, Stack, StackConfig,
     StaticAddressing, Timer,
 };
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -271,6 +272,18 @@ impl Device for Port {
     }
 }
 
+/// Takes tasks while others run; they run beside the main future and are dropped with it.
+#[derive(Clone, Default)]
+pub struct Spawner {
+    born: Rc<RefCell<Vec<LocalBoxFuture<'static, ()>>>>,
+}
+
+impl Spawn for Spawner {
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.born.borrow_mut().push(task);
+    }
+}
+
 struct Flag(AtomicBool);
 
 impl Wake for Flag {
@@ -288,6 +301,7 @@ pub struct Network {
     pub segment: Rc<RefCell<Segment>>,
     stacks: Vec<(Stack, Port)>,
     scripted: Vec<(Port, Scripted)>,
+    pub spawner: Spawner,
     /// Calls of `Stack::poll` made so far.
     pub polls: u64,
 }
@@ -308,6 +322,7 @@ impl Network {
             segment: Rc::new(RefCell::new(segment)),
             stacks: Vec::new(),
             scripted: Vec::new(),
+            spawner: Spawner::default(),
             polls: 0,
         }
     }
@@ -365,10 +380,12 @@ impl Network {
                 self.polls += 1;
                 deadline = [deadline, next].into_iter().flatten().min();
             }
-            while flag.0.swap(false, Ordering::Relaxed) {
+            while flag.0.swap(false, Ordering::Relaxed) || !self.spawner.born.borrow().is_empty() {
                 if let Poll::Ready(result) = main.as_mut().poll(&mut context) {
                     return result;
                 }
+                let born = std::mem::take(&mut *self.spawner.born.borrow_mut());
+                born.into_iter().for_each(|task| tasks.push(task));
                 while let Poll::Ready(Some(())) = tasks.poll_next_unpin(&mut context) {}
             }
             if self.stacks.iter().any(|(stack, _)| stack.needs_poll()) {

@@ -1,10 +1,11 @@
 //! Who gets in, and who leaves when there is no room.
 //!
 //! Every connection holds a place from the moment it is accepted or dialed. When there is none left for
-//! a newcomer, the oldest connection that has not finished its handshake leaves (an honest handshake
-//! takes a few round trips, so under a flood it is the half-open and the slow ones that go); then the
-//! one that has been idle longest, and of the idle ones those that never carried a particle first. A
-//! connection with streams in use never leaves.
+//! a newcomer, somebody leaves: first the oldest connection whose handshake takes longer than an honest
+//! one would, then the one that has been idle longest, those that never carried a particle before the
+//! others, then the oldest handshake. A connection with streams in use never leaves. Too many handshakes
+//! at once, in all or from one address, cost the oldest of them its place, so that half-open and slow
+//! connections make way for those that come to an end.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -13,7 +14,7 @@ use core::cell::RefCell;
 use super::activity::Activity;
 use super::config::Limits;
 use super::ending::{Ending, Why};
-use super::limits::EVICTION_GRACE;
+use super::limits::{EVICTION_GRACE, USEFUL_EVICTION_GRACE};
 use super::origin::Origin;
 use crate::time::{Instant, after};
 
@@ -34,6 +35,7 @@ struct Table {
 #[derive(Debug)]
 struct Held {
     origin: Origin,
+    since: Instant,
     stage: Stage,
     ending: Rc<Ending>,
 }
@@ -82,7 +84,7 @@ impl Places {
         if table.held.len() >= limits.max_connections {
             table.make_room(now, |_| true)?;
         }
-        Ok(self.seat(table, origin, Stage::Arriving))
+        Ok(self.seat(table, now, origin, Stage::Arriving))
     }
 
     /// A place for a connection that we dial.
@@ -91,13 +93,15 @@ impl Places {
         if table.held.len() >= self.limits.max_connections {
             table.make_room(now, |_| true)?;
         }
-        Ok(self.seat(table, origin, Stage::Dialing))
+        Ok(self.seat(table, now, origin, Stage::Dialing))
     }
 
-    fn seat(&self, table: &mut Table, origin: &Origin, stage: Stage) -> Place {
+    fn seat(&self, table: &mut Table, since: Instant, origin: &Origin, stage: Stage) -> Place {
         table.next += 1;
         let (id, ending) = (table.next, Rc::<Ending>::default());
-        table.held.insert(id, Held { origin: origin.clone(), stage, ending: Rc::clone(&ending) });
+        table
+            .held
+            .insert(id, Held { origin: origin.clone(), since, stage, ending: Rc::clone(&ending) });
         Place { table: Rc::clone(&self.table), id, ending }
     }
 
@@ -127,7 +131,9 @@ impl Held {
     fn idleness(&self, now: Instant) -> Option<(bool, Instant)> {
         let Stage::Established(activity) = &self.stage else { return None };
         let since = activity.idle_since()?;
-        (after(since, EVICTION_GRACE) <= now).then(|| (activity.is_useful(), since))
+        let useful = activity.is_useful();
+        let grace = if useful { USEFUL_EVICTION_GRACE } else { EVICTION_GRACE };
+        (after(since, grace) <= now).then_some((useful, since))
     }
 }
 
@@ -152,14 +158,16 @@ impl Table {
     }
 
     fn make_room(&mut self, now: Instant, which: impl Fn(&Held) -> bool) -> Result<(), NoRoom> {
-        if self.evict_arriving(&which) {
+        if self.evict_arriving(|held| which(held) && after(held.since, EVICTION_GRACE) <= now) {
             return Ok(());
         }
         let idle = self.held.iter().filter(|(_, held)| which(held));
         let idle = idle.filter_map(|(id, held)| Some((held.idleness(now)?, *id)));
-        let (_, id) = idle.min().ok_or(NoRoom)?;
-        self.evict(id);
-        Ok(())
+        if let Some((_, id)) = idle.min() {
+            self.evict(id);
+            return Ok(());
+        }
+        if self.evict_arriving(&which) { Ok(()) } else { Err(NoRoom) }
     }
 
     /// Frees the place at once; its connection ends as soon as it hears of it.

@@ -1,56 +1,70 @@
 //! Memory for the particles that are being received, shared by all connections.
 //!
-//! A particle takes its share as its bytes arrive, so a peer that announces much and sends nothing holds
-//! nothing. When there is no more, the particle leaves that has cost most, in bytes times age: the
-//! stalled large ones. A particle that is complete and waits for the handler stays.
+//! A particle says its length first; then it waits until that much is reserved for it, so whatever was
+//! begun can come to its end. Those that wait get their turn by claim: a peer's first particle comes
+//! before anybody's second, the older before the younger. A particle that stalls or dribbles while others
+//! wait loses its reservation, so that nobody is held up by what a peer announces and does not send.
+//! Short particles have a part of the memory to themselves and do not wait for long ones.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use core::cell::RefCell;
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
 
-use embedded_io_async::{ErrorKind, ErrorType, Read};
-
 use super::clock::Clock;
-use super::signal::Signal;
-use crate::time::{Instant, Timer};
+use super::limits::{
+    DRIBBLE_BYTES, PARTICLE_OVERHEAD_BYTES, PROGRESS_HALF_LIFE, SHORT_PARTICLE_BYTES, STALL_GRACE,
+};
+use crate::libp2p::PeerId;
+use crate::time::{Instant, Timer, after, until};
 
 /// The memory; clones are the same.
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
-    shared: Rc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
     clock: Clock,
-    limit: usize,
-    ledger: RefCell<Ledger>,
-    /// Raised when memory comes back.
-    freed: Signal,
+    short: Rc<RefCell<Lane>>,
+    long: Rc<RefCell<Lane>>,
 }
 
-#[derive(Debug, Default)]
-struct Ledger {
+/// The memory for particles of one kind.
+#[derive(Debug)]
+struct Lane {
+    limit: usize,
     used: usize,
     next: u64,
     entries: BTreeMap<u64, Entry>,
+    /// Round and number of those that wait.
+    waiting: BTreeSet<(u64, u64)>,
+    /// The round that has come to its turn.
+    round: u64,
+    /// Of each peer that is here its last round and its entries.
+    peers: BTreeMap<PeerId, (u64, usize)>,
 }
 
 #[derive(Debug)]
 struct Entry {
+    peer: PeerId,
+    round: u64,
     bytes: usize,
-    since: Instant,
     stage: Stage,
-    /// Who is to hear that the particle has to leave.
+    /// Bytes that came lately: what came [`PROGRESS_HALF_LIFE`] ago counts half.
+    recent: usize,
+    /// When bytes came last.
+    at: Instant,
+    /// Who is to hear of a turn, or of its end.
     waker: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    Arriving,
+    /// Waits for its turn.
+    Waiting,
+    /// Arrives since then.
+    Arriving(Instant),
+    /// Waits for the handler.
     Complete,
+    /// Has lost its reservation.
     CrowdedOut,
 }
 
@@ -58,57 +72,172 @@ enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CrowdedOut;
 
-/// The share of one particle, given back when it is dropped.
+/// The reservation of one particle, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
-    shared: Rc<Shared>,
+    clock: Clock,
+    lane: Rc<RefCell<Lane>>,
     id: u64,
 }
 
 impl Budget {
+    /// So much in all, of which a quarter is for short particles.
     pub(super) fn new(clock: Clock, limit: usize) -> Self {
-        let ledger = RefCell::default();
-        Self { shared: Rc::new(Shared { clock, limit, ledger, freed: Signal::default() }) }
+        let lane = |limit| Rc::new(RefCell::new(Lane::new(limit)));
+        Self { clock, short: lane(limit / 4), long: lane(limit - limit / 4) }
     }
 
     /// Bytes in use.
     pub(super) fn used(&self) -> usize {
-        self.shared.ledger.borrow().used
+        self.short.borrow().used + self.long.borrow().used
     }
 
-    /// A share of nothing yet.
-    pub(super) fn open(&self) -> Share {
-        let ledger = &mut *self.shared.ledger.borrow_mut();
-        ledger.next += 1;
-        let entry =
-            Entry { bytes: 0, since: self.shared.clock.now(), stage: Stage::Arriving, waker: None };
-        ledger.entries.insert(ledger.next, entry);
-        Share { shared: Rc::clone(&self.shared), id: ledger.next }
+    /// Waits for the reservation of `bytes` for a particle from `peer`. One longer than all there is
+    /// gets all there is.
+    pub(super) async fn reserve(&self, peer: PeerId, bytes: usize) -> Share {
+        let bytes = bytes.saturating_add(PARTICLE_OVERHEAD_BYTES);
+        let lane = if bytes <= SHORT_PARTICLE_BYTES { &self.short } else { &self.long };
+        let (lane, clock) = (Rc::clone(lane), self.clock.clone());
+        let id = lane.borrow_mut().enter(peer, bytes, clock.now());
+        let share = Share { clock, lane, id };
+        loop {
+            let turn = poll_fn(|context| {
+                let mut lane = share.lane.borrow_mut();
+                if lane.waiting.first().is_some_and(|(_, first)| *first == id) {
+                    // It is running already: to wake it would make it run for ever.
+                    if let Some(entry) = lane.entries.get_mut(&id) {
+                        entry.waker = None;
+                    }
+                    lane.give_turns(share.clock.now());
+                }
+                let Some(entry) = lane.entries.get_mut(&id) else { return Poll::Ready(()) };
+                if entry.stage != Stage::Waiting {
+                    return Poll::Ready(());
+                }
+                entry.waker = Some(context.waker().clone());
+                Poll::Pending
+            });
+            // Somebody may begin to stall without a word.
+            let again = share.clock.later(PROGRESS_HALF_LIFE);
+            if until(&share.clock, again, turn).await.is_ok() {
+                break;
+            }
+        }
+        share
     }
 }
 
-enum Grown {
-    Yes,
-    Wait,
-    CrowdedOut,
+impl Lane {
+    fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            used: 0,
+            next: 0,
+            entries: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            round: 0,
+            peers: BTreeMap::new(),
+        }
+    }
+
+    fn enter(&mut self, peer: PeerId, bytes: usize, now: Instant) -> u64 {
+        self.next += 1;
+        let (last, entries) = self.peers.entry(peer).or_default();
+        let round = self.round.max(*last) + 1;
+        (*last, *entries) = (round, *entries + 1);
+        self.waiting.insert((round, self.next));
+        let bytes = bytes.min(self.limit);
+        let stage = Stage::Waiting;
+        let entry = Entry { peer, round, bytes, stage, recent: 0, at: now, waker: None };
+        self.entries.insert(self.next, entry);
+        self.next
+    }
+
+    fn leave(&mut self, id: u64) {
+        let Some(entry) = self.entries.remove(&id) else { return };
+        if entry.stage != Stage::Waiting {
+            self.used -= entry.bytes;
+        }
+        self.waiting.remove(&(entry.round, id));
+        if let Some((_, entries)) = self.peers.get_mut(&entry.peer) {
+            *entries -= 1;
+            if *entries == 0 {
+                self.peers.remove(&entry.peer);
+            }
+        }
+    }
+
+    /// Gives the first ones their turns, and takes theirs from those that waste it.
+    fn give_turns(&mut self, now: Instant) {
+        while let Some((round, id)) = self.waiting.first().copied() {
+            let Some(entry) = self.entries.get_mut(&id) else { return };
+            if self.used + entry.bytes > self.limit {
+                // Who has become the first looks for those that waste their turn.
+                entry.wake();
+                let missing = self.used + entry.bytes - self.limit;
+                self.take_turns(missing, now);
+                return;
+            }
+            self.used += entry.bytes;
+            (entry.stage, entry.at) = (Stage::Arriving(now), now);
+            entry.wake();
+            self.waiting.remove(&(round, id));
+            self.round = round;
+        }
+    }
+
+    /// Takes their reservations from as many that stall or dribble as it takes to free `bytes`.
+    fn take_turns(&mut self, bytes: usize, now: Instant) {
+        let leaving = self.entries.values().filter(|entry| entry.stage == Stage::CrowdedOut);
+        let mut coming_back: usize = leaving.map(|entry| entry.bytes).sum();
+        for entry in self.entries.values_mut().filter(|entry| entry.is_slow(now)) {
+            if coming_back >= bytes {
+                return;
+            }
+            coming_back += entry.bytes;
+            entry.stage = Stage::CrowdedOut;
+            entry.wake();
+        }
+    }
+}
+
+impl Entry {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Bytes that came lately, as of `now`.
+    fn recent_at(&self, now: Instant) -> usize {
+        let since = now.total_micros().saturating_sub(self.at.total_micros()).unsigned_abs();
+        let halvings = since / PROGRESS_HALF_LIFE.total_micros();
+        self.recent.checked_shr(u32::try_from(halvings).unwrap_or(u32::MAX)).unwrap_or(0)
+    }
+
+    /// Whether it has its turn and makes no progress to speak of.
+    fn is_slow(&self, now: Instant) -> bool {
+        let Stage::Arriving(since) = self.stage else { return false };
+        let stalls = after(self.at, STALL_GRACE) <= now;
+        let dribbles = self.recent_at(now) < DRIBBLE_BYTES.min(self.bytes);
+        after(since, STALL_GRACE) <= now && (stalls || dribbles)
+    }
 }
 
 impl Share {
-    /// Takes so many bytes more; waits until they are free.
-    pub(super) async fn grow(&self, bytes: usize) -> Result<(), CrowdedOut> {
-        loop {
-            let seen = self.shared.freed.count();
-            match self.try_grow(bytes) {
-                Grown::Yes => return Ok(()),
-                Grown::CrowdedOut => return Err(CrowdedOut),
-                Grown::Wait => self.shared.freed.beyond(seen).await,
-            };
-        }
+    /// Bytes have come.
+    pub(super) fn progress(&self, bytes: usize) -> Result<(), CrowdedOut> {
+        let now = self.clock.now();
+        let mut lane = self.lane.borrow_mut();
+        let entry = lane.entries.get_mut(&self.id).ok_or(CrowdedOut)?;
+        entry.recent = entry.recent_at(now).saturating_add(bytes);
+        entry.at = now;
+        if entry.stage == Stage::CrowdedOut { Err(CrowdedOut) } else { Ok(()) }
     }
 
     /// The particle is complete: it stays until it is handed over.
     pub(super) fn complete(&self) {
-        if let Some(entry) = self.shared.ledger.borrow_mut().entries.get_mut(&self.id) {
+        if let Some(entry) = self.lane.borrow_mut().entries.get_mut(&self.id) {
             entry.stage = Stage::Complete;
         }
     }
@@ -116,8 +245,8 @@ impl Share {
     /// Completes when the particle has to leave.
     pub(super) async fn crowded_out(&self) {
         poll_fn(|context| {
-            let mut ledger = self.shared.ledger.borrow_mut();
-            let Some(entry) = ledger.entries.get_mut(&self.id) else { return Poll::Ready(()) };
+            let mut lane = self.lane.borrow_mut();
+            let Some(entry) = lane.entries.get_mut(&self.id) else { return Poll::Ready(()) };
             if entry.stage == Stage::CrowdedOut {
                 return Poll::Ready(());
             }
@@ -126,95 +255,12 @@ impl Share {
         })
         .await;
     }
-
-    /// Whether the particle has to leave.
-    pub(super) fn is_crowded_out(&self) -> bool {
-        let ledger = self.shared.ledger.borrow();
-        ledger.entries.get(&self.id).is_none_or(|entry| entry.stage == Stage::CrowdedOut)
-    }
-
-    fn try_grow(&self, bytes: usize) -> Grown {
-        let now = self.shared.clock.now();
-        let limit = self.shared.limit;
-        let ledger = &mut *self.shared.ledger.borrow_mut();
-        let Some(own) = ledger.entries.get_mut(&self.id) else { return Grown::CrowdedOut };
-        if own.stage == Stage::CrowdedOut {
-            return Grown::CrowdedOut;
-        }
-        if ledger.used.saturating_add(bytes) <= limit {
-            own.bytes += bytes;
-            ledger.used += bytes;
-            return Grown::Yes;
-        }
-        let leaving = ledger.entries.values().filter(|entry| entry.stage == Stage::CrowdedOut);
-        let coming_back: usize = leaving.map(|entry| entry.bytes).sum();
-        if (ledger.used - coming_back).saturating_add(bytes) <= limit {
-            return Grown::Wait;
-        }
-        // Nobody arrives but those who are complete: they are handed over some time.
-        let Some(victim) = ledger.costliest(now) else { return Grown::Wait };
-        let Some(entry) = ledger.entries.get_mut(&victim) else { return Grown::Wait };
-        entry.stage = Stage::CrowdedOut;
-        if victim == self.id {
-            return Grown::CrowdedOut;
-        }
-        if let Some(waker) = entry.waker.take() {
-            waker.wake();
-        }
-        Grown::Wait
-    }
-}
-
-impl Ledger {
-    /// The arriving particle that has cost most.
-    fn costliest(&self, now: Instant) -> Option<u64> {
-        let arriving = self.entries.iter().filter(|(_, entry)| entry.stage == Stage::Arriving);
-        let cost = |entry: &Entry| {
-            let age = now.total_micros().saturating_sub(entry.since.total_micros()).max(1);
-            age.unsigned_abs().saturating_mul(entry.bytes as u64)
-        };
-        arriving
-            .max_by_key(|(id, entry)| (cost(entry), core::cmp::Reverse(**id)))
-            .map(|(id, _)| *id)
-    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut ledger = self.shared.ledger.borrow_mut();
-        if let Some(entry) = ledger.entries.remove(&self.id) {
-            ledger.used -= entry.bytes;
-        }
-        drop(ledger);
-        self.shared.freed.raise();
-    }
-}
-
-/// A stream whose bytes are paid for as they arrive.
-#[derive(Debug)]
-pub(super) struct Paid<'a, S> {
-    stream: &'a mut S,
-    share: &'a Share,
-    /// Bytes that arrived.
-    pub(super) bytes: usize,
-}
-
-impl<'a, S> Paid<'a, S> {
-    pub(super) fn new(stream: &'a mut S, share: &'a Share) -> Self {
-        Self { stream, share, bytes: 0 }
-    }
-}
-
-impl<S> ErrorType for Paid<'_, S> {
-    type Error = ErrorKind;
-}
-
-impl<S: Read> Read for Paid<'_, S> {
-    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
-        use embedded_io_async::Error;
-        let read = self.stream.read(buf).await.map_err(|error| error.kind())?;
-        self.share.grow(read).await.map_err(|CrowdedOut| ErrorKind::OutOfMemory)?;
-        self.bytes += read;
-        Ok(read)
+        let mut lane = self.lane.borrow_mut();
+        lane.leave(self.id);
+        lane.give_turns(self.clock.now());
     }
 }

@@ -86,7 +86,8 @@ impl Limits {
         self.max_handshakes_per_address = self.max_handshakes_per_address.max(1);
         self.max_particle_bytes = particle;
         let whole = particle.saturating_add(limits::PARTICLE_OVERHEAD_BYTES);
-        self.max_inbound_bytes = self.max_inbound_bytes.max(whole);
+        // A quarter is for short particles; the rest has room for one of any length.
+        self.max_inbound_bytes = self.max_inbound_bytes.max(whole.saturating_mul(2));
         self.max_queued_bytes = self.max_queued_bytes.max(whole);
         self
     }

@@ -22,8 +22,11 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// The same for a connection whose peer has a newer one.
 pub const SUPERSEDED_TIMEOUT: Duration = Duration::from_secs(60);
-/// A connection is idle enough to make room for another after this time.
-pub const EVICTION_GRACE: Duration = Duration::from_secs(5);
+/// A connection that has never carried a particle may have to make room for another after this time
+/// without streams,
+pub const EVICTION_GRACE: Duration = Duration::from_secs(1);
+/// one that has after this time.
+pub const USEFUL_EVICTION_GRACE: Duration = Duration::from_secs(10);
 /// Time that a connection which we end has for its farewell.
 pub const FAREWELL: Duration = Duration::from_secs(2);
 /// Two connections between the same peers, one opened by each, are a simultaneous opening when they
@@ -59,6 +62,15 @@ pub const PARTICLE_OVERHEAD_BYTES: usize = 1024;
 /// [`GUARANTEED_RECEIVE_BYTES`](crate::libp2p::yamux::limits::GUARANTEED_RECEIVE_BYTES) of each
 /// connection.
 pub const MAX_UNREAD_BYTES: usize = 16 * 1024 * 1024;
+
+/// Particles up to this length have a quarter of that memory to themselves.
+pub const SHORT_PARTICLE_BYTES: usize = 64 * 1024;
+/// A particle has this long to show progress before it may lose its memory to others that wait.
+pub const STALL_GRACE: Duration = Duration::from_millis(500);
+/// It shows progress when so many bytes have come lately,
+pub const DRIBBLE_BYTES: usize = 8 * 1024;
+/// counting half what came this long ago.
+pub const PROGRESS_HALF_LIFE: Duration = Duration::from_millis(250);
 
 /// Outgoing streams of one connection whose protocol is not chosen yet.
 pub const MAX_NEGOTIATIONS: usize = 8;

@@ -50,6 +50,7 @@ mod inner;
 pub mod limits;
 mod link;
 mod liveness;
+mod metered;
 mod origin;
 mod outbox;
 mod peers;

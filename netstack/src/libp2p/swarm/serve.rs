@@ -2,14 +2,13 @@
 
 use alloc::rc::Rc;
 
-use core::pin::pin;
-use futures_util::future::{Either, join, select};
+use futures_util::future::join;
 
-use super::budget::{Paid, Share};
 use super::identity::{self, PROTOCOLS};
 use super::inner::Inner;
-use super::limits::{INBOUND_STREAM_TIMEOUT, PARTICLE_OVERHEAD_BYTES};
+use super::limits::INBOUND_STREAM_TIMEOUT;
 use super::link::Link;
+use super::metered::Metered;
 use crate::Stream as _;
 use crate::libp2p::yamux::Stream;
 use crate::libp2p::{identify, multistream, particle, ping};
@@ -48,11 +47,26 @@ pub(super) async fn serve(inner: Rc<Inner>, link: Rc<Link>, mut stream: Stream) 
 /// Receives one particle and hands it over.
 async fn receive(inner: &Inner, link: &Link, mut stream: Stream, deadline: Instant) {
     let busy = link.activity.begin();
-    let share = inner.budget.open();
-    let Some(message) = read(inner, &mut stream, &share, deadline).await else { return };
+    let max_bytes = inner.config.limits.max_particle_bytes;
+    let mut metered = Metered::new(&mut stream, &inner.budget, link.peer, max_bytes);
+    let read = until(&inner.clock, deadline, particle::read(&mut metered, max_bytes)).await;
+    let crowded_out = metered.is_crowded_out();
+    let (bytes, share) = metered.finish();
+    inner.count(|counters| match read {
+        Ok(Ok(_)) => {
+            counters.particles_received += 1;
+            counters.particle_bytes_received += bytes as u64;
+        }
+        Ok(Err(_)) if crowded_out => counters.particles_crowded_out += 1,
+        Ok(Err(_)) => counters.particles_malformed += 1,
+        Err(_) => counters.streams_timed_out += 1,
+    });
+    let Ok(Ok(message)) = read else { return };
+    if let Some(share) = &share {
+        share.complete();
+    }
     link.activity.prove_useful();
     let taken = inner.handler.particle(link.peer, message);
-    share.complete();
     let farewell = async {
         // The receipt: the message was read whole.
         let _delivered_or_not = until(&inner.clock, deadline, stream.shutdown()).await;
@@ -60,36 +74,5 @@ async fn receive(inner: &Inner, link: &Link, mut stream: Stream, deadline: Insta
         drop(busy);
     };
     join(taken, farewell).await;
-}
-
-async fn read(
-    inner: &Inner,
-    stream: &mut Stream,
-    share: &Share,
-    deadline: Instant,
-) -> Option<particle::Message> {
-    share.grow(PARTICLE_OVERHEAD_BYTES).await.ok()?;
-    let mut paid = Paid::new(stream, share);
-    let reading = async {
-        let crowded = pin!(share.crowded_out());
-        let reading = pin!(particle::read(&mut paid, inner.config.limits.max_particle_bytes));
-        match select(crowded, reading).await {
-            Either::Left(_) => None,
-            Either::Right((read, _)) => read.ok(),
-        }
-    };
-    let Ok(message) = until(&inner.clock, deadline, reading).await else {
-        inner.count(|counters| counters.streams_timed_out += 1);
-        return None;
-    };
-    let (bytes, crowded_out) = (paid.bytes as u64, share.is_crowded_out());
-    inner.count(|counters| match message {
-        Some(_) => {
-            counters.particles_received += 1;
-            counters.particle_bytes_received += bytes;
-        }
-        None if crowded_out => counters.particles_crowded_out += 1,
-        None => counters.particles_malformed += 1,
-    });
-    message
+    drop(share);
 }
