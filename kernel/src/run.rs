@@ -118,7 +118,7 @@ fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn swarm_config(node: &Node, max_connections: usize) -> SwarmConfig {
+pub(crate) fn swarm_config(node: &Node, max_connections: usize) -> SwarmConfig {
     let peers = &node.config().peers;
     let mut config = SwarmConfig::new(node.identity().network_key().clone(), AGENT);
     config.bootstrap = peers.bootstrap.iter().map(|address| (**address).clone()).collect();

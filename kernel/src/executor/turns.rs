@@ -47,9 +47,23 @@ impl<K: Ord + Clone> Turns<K> {
         Self { state: Rc::new(RefCell::new(state)) }
     }
 
-    /// Waits for a turn in `lane`. It lasts until the [`TurnGuard`] is dropped.
+    /// Waits for a turn in `lane`, from this call on and not only when it is awaited: who has a turn and
+    /// needs another asks for it before it passes its own on. The turn lasts until the [`TurnGuard`] is
+    /// dropped.
     pub fn take(&self, lane: K) -> Take<K> {
-        Take { turns: self.clone(), lane, ticket: None }
+        let ticket = Rc::<Ticket>::default();
+        let state = &mut *self.state.borrow_mut();
+        if state.taken {
+            let tickets = state.lanes.entry(lane.clone()).or_default();
+            if tickets.is_empty() {
+                state.order.push_back(lane);
+            }
+            tickets.push_back(ticket.clone());
+        } else {
+            state.taken = true;
+            ticket.state.set(TicketState::Granted);
+        }
+        Take { turns: self.clone(), ticket }
     }
 
     /// How many wait in all lanes.
@@ -100,46 +114,25 @@ impl<K: Ord + Clone> State<K> {
 #[must_use = "a turn is only waited for when this is awaited"]
 pub struct Take<K: Ord + Clone> {
     turns: Turns<K>,
-    lane: K,
-    ticket: Option<Rc<Ticket>>,
+    ticket: Rc<Ticket>,
 }
 
-impl<K: Ord + Clone + Unpin> Future for Take<K> {
+impl<K: Ord + Clone> Future for Take<K> {
     type Output = TurnGuard<K>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<TurnGuard<K>> {
-        if let Some(ticket) = &self.ticket {
-            if ticket.state.get() != TicketState::Granted {
-                ticket.waker.set(Some(context.waker().clone()));
-                return Poll::Pending;
-            }
-            ticket.state.set(TicketState::Void);
-            self.ticket = None;
-            return Poll::Ready(TurnGuard { turns: self.turns.clone() });
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<TurnGuard<K>> {
+        if self.ticket.state.get() != TicketState::Granted {
+            self.ticket.waker.set(Some(context.waker().clone()));
+            return Poll::Pending;
         }
-        let ticket = Rc::new(Ticket::default());
-        {
-            let state = &mut *self.turns.state.borrow_mut();
-            if !state.taken {
-                state.taken = true;
-                return Poll::Ready(TurnGuard { turns: self.turns.clone() });
-            }
-            ticket.waker.set(Some(context.waker().clone()));
-            let tickets = state.lanes.entry(self.lane.clone()).or_default();
-            if tickets.is_empty() {
-                state.order.push_back(self.lane.clone());
-            }
-            tickets.push_back(ticket.clone());
-        }
-        self.ticket = Some(ticket);
-        Poll::Pending
+        self.ticket.state.set(TicketState::Void);
+        Poll::Ready(TurnGuard { turns: self.turns.clone() })
     }
 }
 
 impl<K: Ord + Clone> Drop for Take<K> {
     fn drop(&mut self) {
-        let Some(ticket) = self.ticket.take() else { return };
-        if ticket.state.replace(TicketState::Void) == TicketState::Granted {
+        if self.ticket.state.replace(TicketState::Void) == TicketState::Granted {
             self.turns.pass_on();
         }
     }
@@ -198,20 +191,23 @@ mod tests {
     use proptest::prelude::*;
 
     /// Lets each of `lanes` take as many turns as stand there, and tells in which order they came.
+    /// Nothing runs until all have asked.
     fn order_of(lanes: &[(char, u32)]) -> Vec<char> {
         let executor = Executor::new(Rc::new(Simulated::new(1)));
         let turns = Turns::new();
+        let first = turns.take('-').now_or_never();
         let order: Rc<RefCell<Vec<char>>> = Rc::default();
         for &(lane, count) in lanes {
             for _ in 0..count {
-                let (turns, order) = (turns.clone(), order.clone());
+                let (turn, order) = (turns.take(lane), order.clone());
                 executor.spawn(async move {
-                    let _turn = turns.take(lane).await;
+                    let _turn = turn.await;
                     order.borrow_mut().push(lane);
                     yield_now().await;
                 });
             }
         }
+        drop(first);
         while executor.live_tasks() > 0 {
             executor.turn();
         }
@@ -224,7 +220,7 @@ mod tests {
     fn lanes_alternate_however_long_they_are() {
         assert_eq!(
             order_of(&[('a', 4), ('b', 1), ('c', 2)]).iter().collect::<std::string::String>(),
-            "aabcaca"
+            "abcacaa"
         );
     }
 
@@ -250,6 +246,18 @@ mod tests {
         drop(turn);
         drop(granted);
         assert!((&mut next).now_or_never().is_some());
+    }
+
+    #[test]
+    fn who_asks_again_before_passing_on_goes_behind_the_others() {
+        let turns = Turns::new();
+        let turn = turns.take(1).now_or_never().expect("it is free");
+        let mut other = turns.take(2);
+        let mut again = turns.take(1);
+        drop(turn);
+        assert!((&mut again).now_or_never().is_none());
+        drop((&mut other).now_or_never().expect("it is next"));
+        assert!((&mut again).now_or_never().is_some());
     }
 
     proptest! {

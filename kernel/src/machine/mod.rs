@@ -9,7 +9,7 @@ mod instant;
 mod simulated;
 
 pub use instant::Instant;
-pub use simulated::Simulated;
+pub use simulated::{SIMULATED_EPOCH_MS, Simulated};
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;

@@ -213,9 +213,11 @@ impl<E: Environment> Actor<E> {
             if self.environment.memory_is_short() {
                 return Err(Budget::Memory);
             }
+            // Asked for before the turn is passed on, so that all who wait are there to choose from.
+            let next = turns.take(sender);
             drop(turn);
             yield_now().await;
-            turn = turns.take(sender).await;
+            turn = next.await;
         }
     }
 

@@ -56,6 +56,12 @@ impl Vitals {
         self.steps.get()
     }
 
+    /// Fuel so far.
+    #[must_use]
+    pub fn fuel(&self) -> u64 {
+        self.fuel.get()
+    }
+
     /// What the particle waits for.
     #[must_use]
     pub fn waits(&self) -> Waits {

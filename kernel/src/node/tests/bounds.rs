@@ -16,7 +16,7 @@ use crate::machine::HeapUse;
 const RESPOND: &str = "(call %init_peer_id% (\"callbackSrv\" \"response\") [\"ok\"])";
 
 /// Folds in folds, and in the innermost thousands of instructions: work for hours in little memory.
-fn endless() -> String {
+pub fn endless() -> String {
     let mut body = String::from("(null)");
     for _ in 0..11 {
         body = format!("(seq {body} {body})");

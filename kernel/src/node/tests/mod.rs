@@ -3,7 +3,12 @@
 mod answers;
 mod bench;
 mod bounds;
+mod drops;
 mod errors;
 mod examples;
+mod exchange;
+mod fairness;
 mod pages;
 mod random;
+mod swarm;
+mod village;
