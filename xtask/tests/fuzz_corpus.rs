@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "that is how a target says that an input is wrong"
+    clippy::cast_possible_truncation,
+    reason = "that is how a target says that an input is wrong, and its numbers are small"
 )]
 
 #[allow(dead_code, reason = "memory is bounded where one input runs at a time: in the fuzzer")]

@@ -65,12 +65,18 @@ pub enum Target {
     Http(Options),
     /// What a peer says of itself (libp2p identify)
     Identify(Options),
+    /// Which protocol a stream speaks: multistream-select, both sides
+    Multistream(Options),
+    /// Noise: a handshake and what follows, with messages changed on the way
+    Noise(Options),
     /// Particles as peers send them
     Particle(Options),
     /// AIR scripts: parser and printer
     Script(Options),
     /// The interpreter: scripts, data and results
     Step(Options),
+    /// WebSocket: handshakes and frames, both roles
+    Websocket(Options),
     /// yamux frames, and any use of the streams
     Yamux(Options),
 }
@@ -87,9 +93,12 @@ impl Target {
             Self::Frames(options) => ("frames", options),
             Self::Http(options) => ("http", options),
             Self::Identify(options) => ("identify", options),
+            Self::Multistream(options) => ("multistream", options),
+            Self::Noise(options) => ("noise", options),
             Self::Particle(options) => ("particle", options),
             Self::Script(options) => ("script", options),
             Self::Step(options) => ("step", options),
+            Self::Websocket(options) => ("websocket", options),
             Self::Yamux(options) => ("yamux", options),
         }
     }

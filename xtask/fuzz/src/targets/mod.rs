@@ -11,15 +11,19 @@ mod data;
 mod frames;
 mod http;
 mod identify;
+mod multistream;
+mod noise;
 #[path = "../../../../air-core/tests/support/parsing.rs"]
 mod parsing;
 mod particle;
+mod pieces;
 mod reader;
 mod reflection;
 mod script;
 mod step;
 #[path = "../../../../netstack/tests/support/mod.rs"]
 mod support;
+mod websocket;
 mod yamux;
 
 use reader::Reader;
@@ -36,7 +40,7 @@ pub struct Target {
 }
 
 /// Everything that is fuzzed.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "acpi", run: acpi::run, memory_bytes: 4 << 20 },
     Target { name: "boot-info", run: boot_info::run, memory_bytes: 1 << 20 },
     Target { name: "call-results", run: call_results::run, memory_bytes: 1 << 20 },
@@ -45,8 +49,11 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "frames", run: frames::run, memory_bytes: 16 << 20 },
     Target { name: "http", run: http::run, memory_bytes: 8 << 20 },
     Target { name: "identify", run: identify::run, memory_bytes: 1 << 20 },
+    Target { name: "multistream", run: multistream::run, memory_bytes: 16 << 20 },
+    Target { name: "noise", run: noise::run, memory_bytes: 16 << 20 },
     Target { name: "particle", run: particle::run, memory_bytes: 1 << 20 },
     Target { name: "script", run: script::run, memory_bytes: 8 << 20 },
     Target { name: "step", run: step::run, memory_bytes: 64 << 20 },
+    Target { name: "websocket", run: websocket::run, memory_bytes: 16 << 20 },
     Target { name: "yamux", run: yamux::run, memory_bytes: 16 << 20 },
 ];
