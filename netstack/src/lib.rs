@@ -1,4 +1,4 @@
-//! From Ethernet frame to request: smoltcp, async sockets, HTTP/1.1.
+//! From Ethernet frame to HTTP request and to particle: smoltcp, async sockets, HTTP/1.1, libp2p.
 //!
 //! The room knows nothing of the machine. It asks for a [`smoltcp::phy::Device`], for the time (passed
 //! to [`Stack::poll`]) and, where a protocol needs deadlines, for a [`Timer`]. Everything runs on one
