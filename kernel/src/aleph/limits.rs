@@ -95,3 +95,26 @@ pub const MAX_NAME_PARTS: usize = 32;
 pub const MAX_SQUASHFS_TABLE_BYTES: usize = 8 << 20;
 /// The largest block of a squashfs image.
 pub const MAX_SQUASHFS_BLOCK_BYTES: usize = 1 << 20;
+
+/// A `vm-function` document: code of the largest inline size in base64, escaped, and the rest.
+pub const MAX_DOCUMENT_BYTES: usize = 1 << 20;
+/// Subscriptions of one `vm-function` document.
+pub const MAX_SUBSCRIPTIONS: usize = 256;
+
+/// Body of a request that a program gets, beyond which the network's nodes refuse it.
+pub const MAX_TRIGGER_BODY_BYTES: usize = 1 << 20;
+/// Header fields of a request or a reply.
+pub const MAX_TRIGGER_HEADERS: usize = 128;
+/// Messages of which a node remembers that it has dealt with them.
+pub const MAX_SEEN_MESSAGES: usize = 16_384;
+
+/// A configuration of the host: code and data of ten million bytes each, and the rest.
+pub const MAX_CONFIGURATION_BYTES: usize = 24_000_000;
+/// A run request of the host: a body of the largest size, and the rest.
+pub const MAX_RUN_BYTES: usize = 1_200_000;
+/// Values in one message of the host.
+pub const MAX_PACK_ITEMS: usize = 8192;
+/// Nesting of a message of the host.
+pub const MAX_PACK_DEPTH: usize = 8;
+/// Each of the two texts that refuse a configuration, which together fit one packet of 64 KiB.
+pub const MAX_REFUSAL_BYTES: usize = 30_000;

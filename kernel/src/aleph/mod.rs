@@ -8,18 +8,26 @@
 //! |---|---|
 //! | [`calendar`] | days and dates |
 //! | [`cron`] | schedules: when is the next time |
+//! | [`host`] | what a program's host and its guest say to each other |
 //! | [`item_hash`] | the names of messages and files |
 //! | [`schema`] | shapes of JSON documents: check, fill in defaults, say what is wrong and where |
 //! | [`message`] | the network's messages: PROGRAM, INSTANCE, POST, AGGREGATE, STORE, FORGET, V-PROGRAM |
 //! | [`signature`] | who signed a message |
 //! | [`package`] | archives of scripts and files, and the script of an entrypoint |
+//! | [`program`] | what is to run, when, and within which bounds |
+//! | [`resolve`] | files, amendments and permissions, from a store of messages |
+//! | [`trigger`] | from requests and messages to runs, and from replies to answers |
 //! | [`limits`] | every bound |
 
 pub mod calendar;
 pub mod cron;
+pub mod host;
 pub mod item_hash;
 pub mod limits;
 pub mod message;
 pub mod package;
+pub mod program;
+pub mod resolve;
 pub mod schema;
 pub mod signature;
+pub mod trigger;

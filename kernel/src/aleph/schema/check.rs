@@ -236,6 +236,7 @@ fn walk_field<'a>(
     match (field.presence, part) {
         (Presence::Optional, None | Some(Value::Null))
         | (Presence::RequiredOrNull | Presence::DefaultOrNull(_), Some(Value::Null)) => None,
+        (Presence::Default(Default::EmptyObject), None) => default_object(&field.shape),
         (Presence::Default(default) | Presence::DefaultOrNull(default), None) => {
             Some(default_value(default))
         }
@@ -252,9 +253,15 @@ fn default_value(default: Default) -> Value {
         Default::Flag(value) => Value::Bool(value),
         Default::Integer(value) => value.into(),
         Default::Text(value) => value.into(),
-        // An empty list is not deep.
+        // What is empty is not deep.
         Default::EmptyList => Value::array(Vec::new()).unwrap_or_default(),
+        Default::EmptyObject => Value::object(Vec::new()).unwrap_or_default(),
     }
+}
+
+/// What a shape makes of an empty object.
+fn default_object(shape: &Shape) -> Option<Value> {
+    check(shape, &default_value(Default::EmptyObject)).ok()
 }
 
 /// Whether two values are equal in the language of the reference parser: integers, floats and truth

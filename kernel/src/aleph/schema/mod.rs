@@ -193,6 +193,8 @@ pub enum Default {
     Text(&'static str),
     /// A list without items.
     EmptyList,
+    /// An object without members, of which the shape makes what it is by default.
+    EmptyObject,
 }
 
 /// A member that must be there.
