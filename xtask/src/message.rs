@@ -3,11 +3,14 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use kernel::aleph::limits::MAX_MESSAGE_BYTES;
-use kernel::aleph::message::{ItemType, Message, Signed};
+use kernel::aleph::message::{ItemType, Message, Signed, Type};
+use kernel::aleph::program::{Code, Program, Resources, Source, Triggers};
+use kernel::aleph::schema::Refusals;
 use kernel::aleph::signature::{self, SignatureError};
 
 /// Aleph messages
@@ -54,13 +57,77 @@ struct Verdict {
 }
 
 fn check(text: &str) -> Verdict {
+    if is_document(text) { check_document(text) } else { check_message(text) }
+}
+
+/// Whether the text is a `vm-function` document and not a message of the network.
+fn is_document(text: &str) -> bool {
+    let value: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    value.is_some_and(|value| value["type"] == "vm-function")
+}
+
+fn check_document(text: &str) -> Verdict {
+    match Program::from_document(text) {
+        Ok(program) => {
+            let mut words = vec![format!("accepted: vm-function {}", program.id)];
+            words.extend(describe(&program));
+            Verdict { is_accepted: true, words }
+        }
+        Err(refusals) => refused(&refusals),
+    }
+}
+
+fn refused(refusals: &Refusals) -> Verdict {
+    let mut words = vec!["refused".to_owned()];
+    words.extend(refusals.iter().map(ToString::to_string));
+    Verdict { is_accepted: false, words }
+}
+
+/// What a program is, in lines of text.
+fn describe(program: &Program) -> Vec<String> {
+    let Code { entrypoint, source, .. } = &program.code;
+    let mut lines = vec![match source {
+        Source::Inline(bytes) => {
+            format!("the code is in the document, {} bytes, entrypoint `{entrypoint}`", bytes.len())
+        }
+        Source::Message { hash, use_latest } => {
+            let latest = if *use_latest { "the newest file that amends" } else { "the file of" };
+            format!("the code is {latest} {hash}, entrypoint `{entrypoint}`")
+        }
+        Source::Address(address) => {
+            format!("the code is the newest file of {address}, entrypoint `{entrypoint}`")
+        }
+    }];
+    let Triggers { http, cron, messages, persistent } = &program.triggers;
+    if *http {
+        lines.push("it runs on HTTP requests".to_owned());
+    }
+    if let Some(schedule) = cron {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        lines.push(match schedule.next_after(now) {
+            Some(next) => {
+                format!("it runs on a schedule, next in {} minutes", (next - now).div_ceil(60))
+            }
+            None => "its schedule names days that never come".to_owned(),
+        });
+    }
+    if !messages.is_empty() {
+        lines.push(format!("it runs on messages that match one of {}", messages.len()));
+    }
+    if !http && cron.is_none() && messages.is_empty() && !persistent {
+        lines.push("nothing runs it".to_owned());
+    }
+    let Resources { vcpus, memory_mib, milliseconds } = program.resources;
+    lines.push(format!(
+        "it may use {vcpus} processors, {memory_mib} MiB and {milliseconds} ms for each run"
+    ));
+    lines
+}
+
+fn check_message(text: &str) -> Verdict {
     let message = match Message::parse_published(text) {
         Ok(message) => message,
-        Err(refusals) => {
-            let mut words = vec!["refused".to_owned()];
-            words.extend(refusals.iter().map(ToString::to_string));
-            return Verdict { is_accepted: false, words };
-        }
+        Err(refusals) => return refused(&refusals),
     };
     let kind = message.kind().word();
     let mut words = vec![match message.signed() {
@@ -76,6 +143,12 @@ fn check(text: &str) -> Verdict {
             _ => "the content is in the network's storage and was not looked at there".to_owned(),
         },
     }];
+    if message.kind() == Type::Program && message.content().is_some() {
+        match Program::from_message(&message) {
+            Ok(program) => words.extend(describe(&program)),
+            Err(refusals) => words.push(format!("this node would not run it: {refusals}")),
+        }
+    }
     let is_accepted = match signature::verify(&message) {
         Ok(()) => {
             words.push(format!("the signature is that of {}", message.sender()));
@@ -131,6 +204,20 @@ mod tests {
         let verdict = check(&UNSIGNED.replace(r#""signature":null"#, r#""signature":"{}""#));
         assert!(!verdict.is_accepted);
         assert!(verdict.words[0].starts_with("refused: POST"));
+    }
+
+    #[test]
+    fn a_document_says_what_runs_and_when() {
+        let document = r#"{"type":"vm-function","address":"x","time":1,"content":{
+            "code":{"encoding":"plain","entrypoint":"main","content":"(null)"},"on":{"cron":"0 0 30 2 *"}}}"#;
+        let verdict = check(document);
+        assert!(verdict.is_accepted, "{:?}", verdict.words);
+        assert_eq!(verdict.words[1], "the code is in the document, 6 bytes, entrypoint `main`");
+        assert_eq!(verdict.words[2], "its schedule names days that never come");
+        let verdict = check(&document.replace("plain", "rar"));
+        assert!(verdict.words[1].starts_with("content.code.encoding is none of"));
+        let verdict = check(&document.replace(r#""cron":"0 0 30 2 *""#, ""));
+        assert_eq!(verdict.words[2], "nothing runs it");
     }
 
     #[test]

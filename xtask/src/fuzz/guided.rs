@@ -57,10 +57,16 @@ pub enum Target {
     CallResults(Options),
     /// The configuration's bytes
     Config(Options),
+    /// Schedules of five fields
+    Cron(Options),
     /// Interpreter data: envelope, archive, verification
     Data(Options),
     /// Ethernet frames
     Frames(Options),
+    /// Packages of Aleph programs as gzip files
+    Gzip(Options),
+    /// What the host of an Aleph program says: configuration, runs
+    Host(Options),
     /// HTTP requests
     Http(Options),
     /// What a peer says of itself (libp2p identify)
@@ -71,14 +77,22 @@ pub enum Target {
     Noise(Options),
     /// Particles as peers send them
     Particle(Options),
+    /// Aleph messages and documents
+    Message(Options),
     /// AIR scripts: parser and printer
     Script(Options),
+    /// Packages of Aleph programs as squashfs images
+    Squashfs(Options),
     /// The interpreter: scripts, data and results
     Step(Options),
     /// WebSocket: handshakes and frames, both roles
     Websocket(Options),
     /// yamux frames, and any use of the streams
     Yamux(Options),
+    /// Packages of Aleph programs as tar files
+    Tar(Options),
+    /// Packages of Aleph programs as zip files
+    Zip(Options),
 }
 
 impl Target {
@@ -89,17 +103,24 @@ impl Target {
             Self::BootInfo(options) => ("boot-info", options),
             Self::CallResults(options) => ("call-results", options),
             Self::Config(options) => ("config", options),
+            Self::Cron(options) => ("cron", options),
             Self::Data(options) => ("data", options),
             Self::Frames(options) => ("frames", options),
+            Self::Gzip(options) => ("gzip", options),
+            Self::Host(options) => ("host", options),
             Self::Http(options) => ("http", options),
             Self::Identify(options) => ("identify", options),
             Self::Multistream(options) => ("multistream", options),
             Self::Noise(options) => ("noise", options),
             Self::Particle(options) => ("particle", options),
+            Self::Message(options) => ("message", options),
             Self::Script(options) => ("script", options),
+            Self::Squashfs(options) => ("squashfs", options),
             Self::Step(options) => ("step", options),
             Self::Websocket(options) => ("websocket", options),
             Self::Yamux(options) => ("yamux", options),
+            Self::Tar(options) => ("tar", options),
+            Self::Zip(options) => ("zip", options),
         }
     }
 }

@@ -7,12 +7,16 @@ mod acpi;
 mod boot_info;
 mod call_results;
 mod config;
+mod cron;
 mod data;
 mod frames;
+mod host;
 mod http;
 mod identify;
+mod message;
 mod multistream;
 mod noise;
+mod package;
 #[path = "../../../../air-core/tests/support/parsing.rs"]
 mod parsing;
 mod particle;
@@ -40,20 +44,27 @@ pub struct Target {
 }
 
 /// Everything that is fuzzed.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: &[Target] = &[
     Target { name: "acpi", run: acpi::run, memory_bytes: 4 << 20 },
     Target { name: "boot-info", run: boot_info::run, memory_bytes: 1 << 20 },
     Target { name: "call-results", run: call_results::run, memory_bytes: 1 << 20 },
     Target { name: "config", run: config::run, memory_bytes: 1 << 20 },
+    Target { name: "cron", run: cron::run, memory_bytes: 1 << 20 },
     Target { name: "data", run: data::run, memory_bytes: 4 << 20 },
     Target { name: "frames", run: frames::run, memory_bytes: 16 << 20 },
+    Target { name: "gzip", run: package::gzip, memory_bytes: 8 << 20 },
+    Target { name: "host", run: host::run, memory_bytes: 2 << 20 },
     Target { name: "http", run: http::run, memory_bytes: 8 << 20 },
     Target { name: "identify", run: identify::run, memory_bytes: 1 << 20 },
+    Target { name: "message", run: message::run, memory_bytes: 4 << 20 },
     Target { name: "multistream", run: multistream::run, memory_bytes: 16 << 20 },
     Target { name: "noise", run: noise::run, memory_bytes: 16 << 20 },
     Target { name: "particle", run: particle::run, memory_bytes: 1 << 20 },
     Target { name: "script", run: script::run, memory_bytes: 8 << 20 },
+    Target { name: "squashfs", run: package::squashfs, memory_bytes: 8 << 20 },
     Target { name: "step", run: step::run, memory_bytes: 64 << 20 },
+    Target { name: "tar", run: package::tar, memory_bytes: 8 << 20 },
     Target { name: "websocket", run: websocket::run, memory_bytes: 16 << 20 },
     Target { name: "yamux", run: yamux::run, memory_bytes: 16 << 20 },
+    Target { name: "zip", run: package::zip, memory_bytes: 8 << 20 },
 ];
