@@ -11,6 +11,7 @@
 mod support;
 
 mod hostile;
+mod lives;
 mod twenty;
 mod two_peers;
 mod world;

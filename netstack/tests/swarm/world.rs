@@ -1,5 +1,4 @@
 //! Nodes of one process: swarms joined by links whose delays come from a seed, and that can be cut.
-#![allow(dead_code, reason = "each test takes its part")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
