@@ -13,6 +13,7 @@ use std::pin::Pin;
 use cap::Cap;
 use embedded_io_async::{Read, Write};
 use futures_util::FutureExt;
+use netstack::libp2p::yamux::limits::STREAM_BYTES;
 use netstack::libp2p::yamux::{Connection, Control, End, Limits, Role, Stream};
 use netstack::{Split, Stream as _, pipe};
 use support::Clock;
@@ -22,8 +23,6 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
 /// An idle connection: its state, and the task with the buffer that it waits with.
 const IDLE_CONNECTION_BYTES: usize = 2048;
-/// An idle stream: its state, and its places in the tables.
-const IDLE_STREAM_BYTES: usize = 256;
 /// Room that tables keep after a busy time.
 const AFTERWARDS_BYTES: usize = 512;
 
@@ -104,7 +103,7 @@ fn what_is_idle_takes_little_and_what_is_over_nothing() {
     let before = ALLOCATOR.allocated();
     let mut streams: Vec<[Stream; 2]> = (0..100).map(|_| link.open()).collect();
     let stream = (ALLOCATOR.allocated() - before) / (2 * streams.len());
-    assert!(stream <= IDLE_STREAM_BYTES, "{stream}");
+    assert!(stream <= STREAM_BYTES, "{stream}");
 
     link.carry_a_megabyte(streams.pop().expect("a hundred"));
     drop(streams);

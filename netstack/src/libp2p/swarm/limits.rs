@@ -46,8 +46,9 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// A connection on which nothing at all has arrived for this long after a ping is dead.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Streams of one connection that its peer may have open; more are reset.
-pub const MAX_OPEN_STREAMS: usize = 256;
+/// Streams of one connection that its peer may have open, as many as stock clients let us; more are
+/// reset, and fewer may be when [`MAX_UNREAD_BYTES`] are taken.
+pub const MAX_OPEN_STREAMS: usize = 1000;
 /// Incoming streams of one connection that are served at once; others wait in yamux.
 pub const MAX_SERVED_STREAMS: usize = 16;
 /// Time for an incoming stream to choose its protocol and to bring its message.
@@ -58,9 +59,9 @@ pub const MAX_PARTICLE_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_INBOUND_BYTES: usize = 32 * 1024 * 1024;
 /// What a particle counts for beyond its length.
 pub const PARTICLE_OVERHEAD_BYTES: usize = 1024;
-/// Bytes that all streams of all connections hold for who reads them, beyond
-/// [`GUARANTEED_RECEIVE_BYTES`](crate::libp2p::yamux::limits::GUARANTEED_RECEIVE_BYTES) of each
-/// connection.
+/// Bytes that all streams of all connections hold for who reads them, and take themselves, beyond
+/// [`GUARANTEED_RECEIVE_BYTES`](crate::libp2p::yamux::limits::GUARANTEED_RECEIVE_BYTES) and
+/// [`GUARANTEED_STREAMS_IN`](crate::libp2p::yamux::limits::GUARANTEED_STREAMS_IN) of each connection.
 pub const MAX_UNREAD_BYTES: usize = 16 * 1024 * 1024;
 
 /// Particles up to this length have a quarter of that memory to themselves.

@@ -24,6 +24,11 @@ pub const MAX_QUEUED_REFUSALS: usize = 256;
 pub const MAX_QUEUED_PONGS: usize = 32;
 /// Received bytes that the streams of a connection hold for their readers.
 pub const RECEIVE_BYTES: usize = 512 * 1024;
+/// What a stream counts for in memory that connections share: its state and its places in tables, as
+/// `tests/yamux_memory.rs` measures them.
+pub const STREAM_BYTES: usize = 256;
+/// Streams that the peer may open although others have taken all memory that connections share.
+pub const GUARANTEED_STREAMS_IN: usize = 64;
 /// Received bytes that a connection may hold although others have taken all memory that they share.
 pub const GUARANTEED_RECEIVE_BYTES: usize = 16 * 1024;
 /// Bytes that the streams of a connection hold until they are sent.
@@ -46,7 +51,8 @@ pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bounds that the owner of a connection may choose; the defaults are this module's constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Streams that are open because the peer opened them; more are refused.
+    /// Streams that are open because the peer opened them; more are refused, and fewer may be where
+    /// connections share memory.
     pub streams_in: usize,
     /// Streams that are open because this side opened them; opening more waits.
     pub streams_out: usize,

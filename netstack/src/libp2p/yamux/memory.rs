@@ -1,15 +1,15 @@
-//! Memory that several connections share for what they have received.
+//! Memory that several connections share for what peers make them hold.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::task::{Context, Waker};
 
-use super::limits::GUARANTEED_RECEIVE_BYTES;
-
-/// What the connections of a node may together hold for their readers, beyond
-/// [`GUARANTEED_RECEIVE_BYTES`] of each. Without it, as many full buffers as there are connections would
-/// be the bound. Clones are the same.
+/// What the connections of a node may together hold of what has arrived, and for the streams that peers
+/// have opened, beyond what each is guaranteed
+/// ([`GUARANTEED_RECEIVE_BYTES`](super::limits::GUARANTEED_RECEIVE_BYTES),
+/// [`GUARANTEED_STREAMS_IN`](super::limits::GUARANTEED_STREAMS_IN)). Without it, as many full buffers as
+/// there are connections would be the bound. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct ReceiveMemory(Rc<RefCell<Pool>>);
 
@@ -34,18 +34,20 @@ impl ReceiveMemory {
     }
 }
 
-/// What one connection holds.
+/// What one connection holds of one kind.
 #[derive(Debug)]
-pub(super) struct Received {
+pub(super) struct Share {
     memory: ReceiveMemory,
     bytes: usize,
+    /// What it may hold whatever the others do.
+    guaranteed: usize,
     /// The connection's own bound.
     most: usize,
 }
 
-impl Received {
-    pub(super) const fn new(memory: ReceiveMemory, most: usize) -> Self {
-        Self { memory, bytes: 0, most }
+impl Share {
+    pub(super) const fn new(memory: ReceiveMemory, guaranteed: usize, most: usize) -> Self {
+        Self { memory, bytes: 0, guaranteed, most }
     }
 
     pub(super) const fn bytes(&self) -> usize {
@@ -54,26 +56,26 @@ impl Received {
 
     /// Bytes that may be added.
     pub(super) fn room(&self) -> usize {
-        let guaranteed = GUARANTEED_RECEIVE_BYTES.saturating_sub(self.bytes);
+        let guaranteed = self.guaranteed.saturating_sub(self.bytes);
         let shared = guaranteed.saturating_add(self.memory.left());
-        self.most.max(1).saturating_sub(self.bytes).min(shared)
+        self.most.saturating_sub(self.bytes).min(shared)
     }
 
-    /// What of `bytes` is shared memory.
-    const fn shared(bytes: usize) -> usize {
-        bytes.saturating_sub(GUARANTEED_RECEIVE_BYTES)
+    /// What of its bytes is shared memory.
+    const fn shared(&self) -> usize {
+        self.bytes.saturating_sub(self.guaranteed)
     }
 
     pub(super) fn add(&mut self, bytes: usize) {
-        let before = Self::shared(self.bytes);
+        let before = self.shared();
         self.bytes += bytes;
-        self.memory.0.borrow_mut().left -= Self::shared(self.bytes) - before;
+        self.memory.0.borrow_mut().left -= self.shared() - before;
     }
 
     pub(super) fn free(&mut self, bytes: usize) {
-        let before = Self::shared(self.bytes);
+        let before = self.shared();
         self.bytes -= bytes;
-        let freed = before - Self::shared(self.bytes);
+        let freed = before - self.shared();
         if freed > 0 {
             let pool = &mut *self.memory.0.borrow_mut();
             pool.left += freed;

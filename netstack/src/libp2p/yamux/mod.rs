@@ -8,8 +8,9 @@
 //! The peer may send [`limits::WINDOW_BYTES`] on a stream; each time half of that has been *read* here, as
 //! much is granted anew, in the middle of a message too. A stream therefore never buffers more than a
 //! window. What all streams of a connection buffer together has a bound of its own
-//! ([`Limits::receive_bytes`]), and those of several connections may have one [`ReceiveMemory`]: at it nothing more is taken from the connection until somebody reads; if
-//! nobody does for [`Limits::stall_timeout`] the connection ends.
+//! ([`Limits::receive_bytes`]), and connections may share one more ([`ReceiveMemory`], in which the
+//! streams that peers open count too): at it nothing more is taken from the connection until somebody
+//! reads; if nobody does for [`Limits::stall_timeout`] the connection ends.
 //!
 //! Sending, a stream holds one frame's worth of bytes until the window and its turn let them go. Streams
 //! take turns, a frame each, and all that is ready leaves in one write.

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::channel::{Channel, Owner};
 use super::frame::{Flags, HEADER_BYTES, Header, Kind};
-use super::limits::{MAX_FRAME_BYTES, MAX_QUEUED_PONGS, MAX_QUEUED_REFUSALS};
+use super::limits::{MAX_FRAME_BYTES, MAX_QUEUED_PONGS, MAX_QUEUED_REFUSALS, STREAM_BYTES};
 use super::session::Session;
 use super::{End, Error, Violation};
 
@@ -164,7 +164,7 @@ impl Session {
         if flags.has(Flags::RST) {
             return Ok(());
         }
-        if self.leaving.is_some() || self.streams_in >= self.limits.streams_in {
+        if self.leaving.is_some() || self.opened.room() < STREAM_BYTES {
             if self.refusals.len() >= MAX_QUEUED_REFUSALS {
                 return Err(End::Flood);
             }
@@ -175,6 +175,7 @@ impl Session {
         let channel = Channel::new(Owner::Nobody, Flags::NONE, true);
         self.streams.insert(stream, Box::new(channel));
         self.streams_in += 1;
+        self.opened.add(STREAM_BYTES);
         self.unaccepted.insert(stream);
         self.wake_accepting();
         Ok(())

@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 
 use super::channel::{Channel, Owner};
-use super::memory::{ReceiveMemory, Received};
+use super::limits::{GUARANTEED_RECEIVE_BYTES, GUARANTEED_STREAMS_IN, STREAM_BYTES};
+use super::memory::{ReceiveMemory, Share};
 use super::receive::Input;
 use super::{Counters, Error, GoAway, Limits, Role};
 
@@ -38,7 +39,10 @@ pub(super) struct Session {
     pub(super) streams_in: usize,
     pub(super) streams_out: usize,
     pub(super) unacknowledged: usize,
-    pub(super) received: Received,
+    /// Bytes that wait for their readers.
+    pub(super) received: Share,
+    /// What the streams take that the peer has opened.
+    pub(super) opened: Share,
     pub(super) send_buffered: usize,
     /// Bytes that arrived in all.
     pub(super) received_bytes: u64,
@@ -76,7 +80,16 @@ impl Session {
             streams_in: 0,
             streams_out: 0,
             unacknowledged: 0,
-            received: Received::new(memory, limits.receive_bytes),
+            received: Share::new(
+                memory.clone(),
+                GUARANTEED_RECEIVE_BYTES,
+                limits.receive_bytes.max(1),
+            ),
+            opened: Share::new(
+                memory,
+                GUARANTEED_STREAMS_IN * STREAM_BYTES,
+                limits.streams_in.saturating_mul(STREAM_BYTES),
+            ),
             send_buffered: 0,
             received_bytes: 0,
             leaving: None,
@@ -206,6 +219,7 @@ impl Session {
             self.wake_opening();
         } else {
             self.streams_in -= 1;
+            self.opened.free(STREAM_BYTES);
         }
         self.wake_receiver();
         if self.peer_leaves && self.streams.is_empty() {

@@ -139,6 +139,34 @@ fn connections_share_memory_and_each_has_some_of_its_own() {
 }
 
 #[test]
+fn streams_take_of_the_memory_that_connections_share() {
+    const OWN: usize = limits::GUARANTEED_STREAMS_IN;
+    let memory = ReceiveMemory::new(3 * limits::STREAM_BYTES + 1);
+    let [a, b] = [(); 2].map(|()| Node::sharing(memory.clone(), Role::Listener, Limits::default()));
+    let open = |node: &Node, n: usize| {
+        node.receive(&Frame::window(Flags::SYN, 2 * n as u32 + 1, 0)).unwrap();
+        node.counters().streams_in
+    };
+    for n in 0..OWN + 3 {
+        assert_eq!(open(&a, n), n + 1);
+    }
+    assert_eq!(memory.left(), 1);
+    assert_eq!(open(&a, OWN + 3), OWN + 3, "refused");
+    for n in 0..OWN {
+        assert_eq!(open(&b, n), n + 1);
+    }
+    assert_eq!(open(&b, OWN), OWN, "refused");
+    let refused = Frame::window(Flags::RST, 2 * OWN as u32 + 1, 0);
+    assert_eq!(b.sent(), [refused]);
+    a.receive(&Frame::window(Flags::RST, 1, 0)).unwrap();
+    assert_eq!(open(&b, OWN + 1), OWN + 1, "its room");
+    for node in [a, b] {
+        node.session.borrow_mut().end();
+    }
+    assert_eq!(memory.left(), 3 * limits::STREAM_BYTES + 1);
+}
+
+#[test]
 fn payload_of_streams_that_are_gone_is_dropped_although_there_is_no_room() {
     let limits = Limits { receive_bytes: 100, ..Limits::default() };
     let node = Node::new(Role::Listener, limits);
