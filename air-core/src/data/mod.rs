@@ -37,6 +37,7 @@ mod memory;
 mod message_pack;
 mod ordered_map;
 mod particle;
+mod peer_id;
 mod preparation;
 mod signature;
 mod signers;

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 
 use super::key_pair::{
     FORMAT_ED25519, FORMAT_SECP256K1, PUBLIC_KEY_LEN, PublicKey, WrongSignature,
+    peer_id_of_public_key,
 };
 use super::limits::MAX_SIGNERS;
 use super::signature::signed_message;
@@ -120,15 +121,15 @@ pub fn verify_signatures(
     current: &ParticleData,
     salt: &str,
 ) -> Result<SignatureStore, SignatureError> {
-    let previous = Signers::of(previous, None)?;
-    let current = Signers::of(current, Some(&previous))?;
+    let previous = Signers::of_trusted(previous)?;
+    let current = Signers::of(current, &previous)?;
     for signer in &current.signers {
         let known = previous.by_key(signer.public_key);
         if known.is_some_and(|k| k.signature == signer.signature && k.cids == signer.cids) {
             continue;
         }
         let message = signed_message(signer.cids.clone(), salt);
-        if let Err(cause) = signer.key.verify(&message, signer.signature) {
+        if let Err(cause) = signer.key()?.verify(&message, signer.signature) {
             return Err(SignatureError::Mismatch {
                 peer_id: signer.peer_id.clone(),
                 public_key: signer.public_key.into(),
@@ -160,12 +161,12 @@ pub fn signed_parts<'a>(
     data: &'a ParticleData,
     salt: &str,
 ) -> Result<Vec<SignedPart<'a>>, SignatureError> {
-    let parts = Signers::of(data, None)?.signers.into_iter().map(|signer| {
+    let parts = Signers::of(data, &Signers::default())?.signers.into_iter().map(|signer| {
         let message = signed_message(signer.cids.clone(), salt);
-        let is_valid = signer.key.verify(&message, signer.signature).is_ok();
-        SignedPart { peer_id: signer.peer_id, cids: signer.cids, is_valid }
+        let is_valid = signer.key()?.verify(&message, signer.signature).is_ok();
+        Ok(SignedPart { peer_id: signer.peer_id, cids: signer.cids, is_valid })
     });
-    Ok(parts.collect())
+    parts.collect()
 }
 
 /// Of every peer the signature over more; what it is over less must be a part of that.
@@ -220,28 +221,55 @@ fn owned(cids: &[&Cid]) -> Vec<Cid> {
 struct Signer<'a> {
     peer_id: String,
     public_key: &'a [u8],
-    key: PublicKey,
+    /// Nothing while it has not been read: that takes microseconds.
+    key: Option<PublicKey>,
     signature: &'a [u8],
     /// Sorted; a CID that is in several states is here as often.
     cids: Vec<&'a Cid>,
 }
 
 impl Signer<'_> {
+    fn key(&self) -> Result<PublicKey, SignatureError> {
+        match &self.key {
+            Some(key) => Ok(key.clone()),
+            None => read_key(self.public_key),
+        }
+    }
+
     fn entry(&self) -> SignatureEntry {
         SignatureEntry { public_key: self.public_key.into(), signature: self.signature.into() }
     }
 }
 
+fn read_key(public_key: &[u8]) -> Result<PublicKey, SignatureError> {
+    PublicKey::from_bytes(public_key).ok_or_else(|| SignatureError::MalformedKey(public_key.into()))
+}
+
 /// The peers that have signed some data, in the order of the signature store.
+#[derive(Default)]
 struct Signers<'a> {
     signers: Vec<Signer<'a>>,
     index_by_key: HashMap<&'a [u8], usize>,
 }
 
 impl<'a> Signers<'a> {
-    /// The peers that have signed `data`. Keys that are among `known` are not read again: that takes
-    /// microseconds each.
-    fn of(data: &'a ParticleData, known: Option<&Signers<'_>>) -> Result<Self, SignatureError> {
+    /// The peers that have signed `data`, which were verified when they came.
+    fn of_trusted(data: &'a ParticleData) -> Result<Self, SignatureError> {
+        Self::gather(data, |_| Ok(None))
+    }
+
+    /// The peers that have signed `data`. Keys that are among the `known` ones have been read before.
+    fn of(data: &'a ParticleData, known: &Signers<'_>) -> Result<Self, SignatureError> {
+        Self::gather(data, |public_key| match known.by_key(public_key) {
+            Some(_) => Ok(None),
+            None => read_key(public_key).map(Some),
+        })
+    }
+
+    fn gather(
+        data: &'a ParticleData,
+        read: impl Fn(&[u8]) -> Result<Option<PublicKey>, SignatureError>,
+    ) -> Result<Self, SignatureError> {
         if data.signatures.len() > MAX_SIGNERS {
             return Err(SignatureError::TooManySigners);
         }
@@ -249,15 +277,9 @@ impl<'a> Signers<'a> {
         let mut index_by_key = HashMap::new();
         let mut index_by_peer: HashMap<String, usize> = HashMap::new();
         for (index, (public_key, signature)) in data.signatures.iter().enumerate() {
-            let (key, peer_id) = match known.and_then(|known| known.by_key(public_key)) {
-                Some(signer) => (signer.key.clone(), signer.peer_id.clone()),
-                None => {
-                    let key = PublicKey::from_bytes(public_key)
-                        .ok_or_else(|| SignatureError::MalformedKey(public_key.into()))?;
-                    let peer_id = key.peer_id();
-                    (key, peer_id)
-                }
-            };
+            let peer_id = peer_id_of_public_key(public_key)
+                .ok_or_else(|| SignatureError::MalformedKey(public_key.into()))?;
+            let key = read(public_key)?;
             index_by_peer.insert(peer_id.clone(), index);
             index_by_key.insert(public_key, index);
             signers.push(Signer { peer_id, public_key, key, signature, cids: Vec::new() });

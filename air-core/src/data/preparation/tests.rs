@@ -1,5 +1,6 @@
 //! Which data are refused, with which code, and how signatures of two data are merged.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -289,6 +290,25 @@ fn what_previous_data_hold_is_not_verified_again() {
     let mut other = wrong.clone();
     other.stores.values.put(Cid::of_json("0"), StoredValue::from_text("2".into()));
     assert_eq!(verify(&wrong, &other, SALT, Signatures::Checked).unwrap_err().code(), 8);
+}
+
+#[test]
+fn keys_of_previous_data_are_read_when_they_are_needed() {
+    let with_bad_key = |signature: u8| {
+        let mut data = executed(&[(1, 5)]);
+        let mut public_key = [0xff; 33];
+        (public_key[0], public_key[1]) = (0, 2);
+        let signature = Box::from([signature; 65]);
+        data.signatures.put(SignatureEntry { public_key: Box::from(public_key), signature });
+        data
+    };
+    let (known, other) = (with_bad_key(0), with_bad_key(1));
+    let without = executed(&[(1, 5)]);
+    let verify = |previous, current| verify(previous, current, SALT, Signatures::Checked);
+    assert_eq!(verify(&known, &without).unwrap().len(), 2);
+    assert_eq!(verify(&known, &known).unwrap().len(), 2);
+    assert_eq!(verify(&known, &other).unwrap_err().code(), 9);
+    assert_eq!(verify(&without, &known).unwrap_err().code(), 9);
 }
 
 fn prepared(previous: &[u8], current: &[u8]) -> Result<Prepared, PreparationError> {
