@@ -25,6 +25,10 @@ pub struct Node {
     pub span: Span,
 }
 
+/// Index of a call's operands in its script: they take twice the room of any other instruction's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub(super) u32);
+
 /// The operands of `call`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Call {
@@ -43,8 +47,9 @@ pub struct Call {
 /// An instruction with its operands (§6).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Instruction {
-    /// `(call PEER (SERVICE FUNCTION) [ARGUMENTS] OUTPUT)`
-    Call(Call),
+    /// `(call PEER (SERVICE FUNCTION) [ARGUMENTS] OUTPUT)`; resolve it with
+    /// [`Script::call`](super::Script::call).
+    Call(CallId),
     /// `(ap ARGUMENT TARGET)`
     Ap {
         /// The value.

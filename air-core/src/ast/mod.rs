@@ -15,7 +15,7 @@ mod interner;
 mod operand;
 mod script;
 
-pub use instruction::{Call, Instruction, Node, NodeId};
+pub use instruction::{Call, CallId, Instruction, Node, NodeId};
 pub use operand::{
     Accessor, Failure, Iterable, Lens, LensId, Lensed, MapKey, Operand, Operands, Output,
     Restricted, TripletPart, Variable,

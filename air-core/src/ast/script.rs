@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::interner::Interner;
 use super::operand::{Accessor, Lens, LensId, Operand, Operands};
-use super::{Instruction, Node, NodeId, Span};
+use super::{Call, CallId, Instruction, Node, NodeId, Span};
 use crate::text::{self, LineColumn};
 
 /// An interned variable name, sigils included.
@@ -39,6 +39,7 @@ impl Text {
 pub struct Script {
     text: Arc<str>,
     nodes: Vec<Node>,
+    calls: Vec<Call>,
     operands: Vec<Operand>,
     lenses: Vec<StoredLens>,
     accessors: Vec<Accessor>,
@@ -100,6 +101,11 @@ impl Script {
         &self.node(id).instruction
     }
 
+    /// The operands of a `call`.
+    pub fn call(&self, id: CallId) -> &Call {
+        &self.calls[id.0 as usize]
+    }
+
     /// Where a node stands in the text.
     pub fn span(&self, id: NodeId) -> Span {
         self.node(id).span
@@ -152,6 +158,7 @@ impl Script {
 #[derive(Debug, Default)]
 pub(crate) struct ScriptBuilder {
     nodes: Vec<Node>,
+    calls: Vec<Call>,
     operands: Vec<Operand>,
     lenses: Vec<StoredLens>,
     accessors: Vec<Accessor>,
@@ -160,6 +167,23 @@ pub(crate) struct ScriptBuilder {
 }
 
 impl ScriptBuilder {
+    /// A builder with room for so many nodes.
+    pub(crate) fn with_room(nodes: usize) -> Self {
+        Self { nodes: Vec::with_capacity(nodes), ..Self::default() }
+    }
+
+    /// Adds the operands of a `call`.
+    pub(crate) fn push_call(&mut self, call: Call) -> Option<CallId> {
+        let id = CallId(u32::try_from(self.calls.len()).ok()?);
+        self.calls.push(call);
+        Some(id)
+    }
+
+    /// The operands of a `call`.
+    pub(crate) fn call(&self, id: CallId) -> &Call {
+        &self.calls[id.0 as usize]
+    }
+
     /// Adds a node whose children are there already.
     pub(crate) fn push_node(&mut self, instruction: Instruction, span: Span) -> Option<NodeId> {
         let id = NodeId(u32::try_from(self.nodes.len()).ok()?);
@@ -227,6 +251,7 @@ impl ScriptBuilder {
         let of_nodes = self.nodes.len().saturating_mul(size_of::<Node>());
         let of_lenses = self.lenses.len().saturating_mul(size_of::<StoredLens>());
         of_nodes
+            .saturating_add(self.calls.len().saturating_mul(size_of::<Call>()))
             .saturating_add(Self::memory_of_operands(self.operands.len()))
             .saturating_add(of_lenses)
             .saturating_add(self.accessors.len().saturating_mul(size_of::<Accessor>()))
@@ -245,6 +270,7 @@ impl ScriptBuilder {
             memory: self.memory().saturating_add(text.len()),
             text,
             nodes: self.nodes,
+            calls: self.calls,
             operands: self.operands,
             lenses: self.lenses,
             accessors: self.accessors,

@@ -122,12 +122,8 @@ pub(crate) struct Output {
 impl Machine {
     /// A machine that begins at the root of the script.
     pub(crate) fn new(input: Input) -> Self {
-        let names = input.script.name_count();
         let next = Next::Enter(input.script.root());
-        let mut machine = Self::new_at(input, next, Arc::new(Scopes::new(names)));
-        machine.iterators.resize_with(names, || None);
-        machine.streams.make_slots();
-        machine
+        Self::new_at(input, next, Arc::new(Scopes::new()))
     }
 
     /// A machine without iterators and streams.
@@ -219,6 +215,7 @@ impl Machine {
     fn begin(&mut self, node: NodeId) -> Begun {
         match *self.script.instruction(node) {
             Instruction::Call(call) => {
+                let call = *self.script.call(call);
                 let before = self.before_call();
                 let flow = self.call(node, &call);
                 self.after_call(node, before);
@@ -410,6 +407,9 @@ impl Machine {
 
     /// Starts or ends an iterator.
     pub(super) fn set_iterator(&mut self, name: Name, iteration: Option<Iteration>) {
+        if iteration.is_some() && name.index() >= self.iterators.len() {
+            self.iterators.resize_with(name.index() + 1, || None);
+        }
         if let Some(slot) = self.iterators.get_mut(name.index()) {
             *slot = iteration.map(Box::new);
         }

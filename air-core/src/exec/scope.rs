@@ -25,7 +25,7 @@ impl Machine {
                 self.scopes_mut().maps.restrict(variable.name, depth);
             }
             Restricted::Stream(variable) | Restricted::StreamMap(variable) => {
-                let slot = self.streams.slots.of_new(&self.script, node, variable);
+                let slot = self.streams.slots.of_new(node, variable);
                 self.streams.restrict(slot);
             }
         }
@@ -51,7 +51,7 @@ impl Machine {
             Restricted::Canon(_) => self.scopes_mut().canons.release(name, depth),
             Restricted::CanonMap(_) => self.scopes_mut().maps.release(name, depth),
             Restricted::Stream(variable) | Restricted::StreamMap(variable) => {
-                let slot = self.streams.slots.of_new(&self.script, node, variable);
+                let slot = self.streams.slots.of_new(node, variable);
                 return match self.streams.release(slot) {
                     Some(stream) => self.number_generations(&stream),
                     None => Ok(()),

@@ -44,14 +44,14 @@ pub(crate) struct Corrupted {
 }
 
 impl Scopes {
-    /// Tables for a script with so many names, at depth 0.
-    pub(crate) fn new(names: usize) -> Self {
+    /// Empty tables at depth 0.
+    pub(crate) fn new() -> Self {
         Self {
             depth: 0,
             allowed: alloc::vec![true],
-            scalars: Cells::new(names),
-            canons: Cells::new(names),
-            maps: Cells::new(names),
+            scalars: Cells::default(),
+            canons: Cells::default(),
+            maps: Cells::default(),
         }
     }
 
@@ -145,6 +145,7 @@ impl Scopes {
 /// The cells of one kind of variable.
 #[derive(Debug, Clone)]
 pub(crate) struct Cells<T> {
+    /// By name, up to the last that had a cell.
     stacks: Vec<Vec<Cell<T>>>,
     /// Names that got a cell below depth 0, with its depth, in order of depth: what a clean-up has to
     /// look at. An entry whose cell is gone is harmless.
@@ -157,18 +158,21 @@ struct Cell<T> {
     value: Option<T>,
 }
 
-impl<T> Cells<T> {
-    fn new(names: usize) -> Self {
-        let mut stacks = Vec::new();
-        stacks.resize_with(names, Vec::new);
-        Self { stacks, deep: Vec::new() }
+impl<T> Default for Cells<T> {
+    fn default() -> Self {
+        Self { stacks: Vec::new(), deep: Vec::new() }
     }
+}
 
+impl<T> Cells<T> {
     fn top(&self, name: Name) -> Option<&Cell<T>> {
         self.stacks.get(name.index())?.last()
     }
 
     fn push(&mut self, name: Name, depth: u32, value: Option<T>) {
+        if name.index() >= self.stacks.len() {
+            self.stacks.resize_with(name.index() + 1, Vec::new);
+        }
         if let Some(stack) = self.stacks.get_mut(name.index()) {
             stack.push(Cell { depth, value });
             if depth > 0 {

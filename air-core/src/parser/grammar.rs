@@ -11,12 +11,13 @@ use alloc::vec::Vec;
 
 use super::diagnostic::{Diagnostic, DiagnosticKind};
 use super::lexer::Lexer;
-use super::limits::{MAX_DIAGNOSTICS, ParseLimits};
+use super::limits::{MAX_DIAGNOSTICS, MIN_NODE_BYTES, ParseLimits};
 use super::token::{Kind, Token, TokenSet};
 use super::validation::Validator;
 use crate::Span;
 use crate::ast::{
-    Accessor, Instruction, Iterable, NodeId, Operand, Restricted, Script, ScriptBuilder, Variable,
+    Accessor, Instruction, Iterable, Node, NodeId, Operand, Restricted, Script, ScriptBuilder,
+    Variable,
 };
 
 /// Why an instruction could not be read.
@@ -117,6 +118,14 @@ pub(super) struct Parser<'a> {
     limits: ParseLimits,
 }
 
+/// How many nodes the text has at most, so that they never move: each begins with a bracket and takes
+/// [`MIN_NODE_BYTES`].
+fn room_for_nodes(text: &str, limits: &ParseLimits) -> usize {
+    let brackets = text.bytes().filter(|&byte| byte == b'(').count();
+    let within = limits.nodes.min(limits.memory / size_of::<Node>());
+    brackets.min(text.len() / MIN_NODE_BYTES + 1).min(within)
+}
+
 impl<'a> Parser<'a> {
     /// Parses and validates a text that is not longer than the limit.
     pub(super) fn parse(text: &'a str, limits: ParseLimits) -> Result<Script, Vec<Diagnostic>> {
@@ -124,7 +133,7 @@ impl<'a> Parser<'a> {
             text,
             lexer: Lexer::new(text),
             token: Token { kind: Kind::End, left: 0, right: 0, lens: 0 },
-            script: ScriptBuilder::default(),
+            script: ScriptBuilder::with_room(room_for_nodes(text, &limits)),
             validator: Validator::default(),
             arguments: Vec::new(),
             accessors: Vec::new(),

@@ -9,6 +9,9 @@ pub const MAX_NESTING: usize = 1 << 15;
 /// How many instructions a script may have.
 pub const MAX_NODES: usize = 1 << 20;
 
+/// The shortest instruction, `(null)`, with the blank before it or what stands around it.
+pub(super) const MIN_NODE_BYTES: usize = 6;
+
 /// Memory that a script's tree may take.
 pub const MAX_TREE_BYTES: usize = 1 << 30;
 

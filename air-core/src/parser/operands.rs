@@ -138,7 +138,8 @@ impl<'a> Parser<'a> {
             Kind::CloseRound => None,
             _ => Some(self.output(OUTPUT.with(&[Kind::CloseRound]))?),
         };
-        Ok(Instruction::Call(Call { peer, service, function, arguments, output }))
+        let call = Call { peer, service, function, arguments, output };
+        self.script.push_call(call).map(Instruction::Call).ok_or_else(|| self.overflow())
     }
 
     fn ap(&mut self) -> Result<Instruction, Failure> {

@@ -82,6 +82,7 @@ fn unusual_words_are_what_the_specification_says() {
 fn numbers_and_booleans_become_literals() {
     let script = Script::parse(r#"(call "" ("" "") [1 -1 1. true false [] ""])"#).expect("a call");
     let Instruction::Call(call) = script.instruction(script.root()) else { panic!("no call") };
+    let call = script.call(*call);
     let [one, minus, float, yes, no, empty, text] = script.operands(call.arguments) else {
         panic!("seven arguments");
     };

@@ -202,7 +202,7 @@ impl Display for Show<'_, Call> {
 impl Display for Show<'_, Instruction> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.1 {
-            Instruction::Call(call) => self.with(call).fmt(f),
+            Instruction::Call(call) => self.with(*self.0.call(call)).fmt(f),
             Instruction::Ap { argument, target } => {
                 write!(f, "ap {} {}", self.with(argument), self.with(target))
             }

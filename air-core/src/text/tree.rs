@@ -65,7 +65,7 @@ struct Dump<'a> {
 impl Dump<'_> {
     fn instruction(&self, instruction: &Instruction) -> (String, Tail) {
         match *instruction {
-            Instruction::Call(call) => (self.call(call), NO_TAIL),
+            Instruction::Call(call) => (self.call(*self.script.call(call)), NO_TAIL),
             Instruction::Ap { argument, target } => {
                 let (argument, target) = (self.ap_argument(argument), self.output(target));
                 (format!(r#"{{"Ap":{{"argument":{argument},"result":{target}}}}}"#), NO_TAIL)

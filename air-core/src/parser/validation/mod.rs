@@ -53,6 +53,7 @@ impl Validator {
         let uses = Uses { script, span };
         match *instruction {
             Instruction::Call(call) => {
+                let call = script.call(call);
                 for part in [call.peer, call.service, call.function] {
                     self.use_operand(uses, part.into());
                 }
