@@ -248,7 +248,9 @@ mod tests {
     use alloc::vec::Vec;
     use core::ops::ControlFlow;
     use embedded_io_async::{Read, Write};
-    use futures_util::future::FutureExt;
+    use futures_util::future::{FutureExt, LocalBoxFuture};
+    use netstack::libp2p::particle::Message;
+    use netstack::libp2p::{Keypair, PeerId};
     use netstack::{EthernetAddress, IpEndpoint, Stack, TcpStream};
     use smoltcp::phy::{Device, Loopback, Medium};
 
@@ -282,6 +284,8 @@ mod tests {
 
     impl MainLoop for Host {
         fn poll_network(&mut self, now: Instant) -> Option<Instant> {
+            // What one poll sends into the loop, the next one receives.
+            self.stack.poll(to_network(now), &mut self.device);
             self.stack.poll(to_network(now), &mut self.device).map(from_network)
         }
 
@@ -333,8 +337,69 @@ mod tests {
         let bytes = reply.take().now_or_never().expect("the node answered");
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
-        assert!(text.contains(&**node.identity().peer_id()), "{text}");
+        let id = node.identity().peer_id();
+        for transport in ["", "/ws"] {
+            let address = alloc::format!("\"/ip4/{ADDRESS}/tcp/7777{transport}/p2p/{id}\"");
+            assert!(text.contains(&address), "{address} in {text}");
+        }
         assert!(node.metrics_page().contains("aerolith_tcp_accepted_total 1\n"));
         executor.shut_down();
+    }
+
+    /// A peer that keeps the particle which comes back to it.
+    struct Author(Slot<Vec<u8>>);
+
+    impl swarm::Handler for Author {
+        fn particle(&self, _: PeerId, message: Message) -> LocalBoxFuture<'static, ()> {
+            assert!(message.verify());
+            self.0.put(message.data);
+            core::future::ready(()).boxed_local()
+        }
+
+        fn connected(&self, _: PeerId) {}
+
+        fn disconnected(&self, _: PeerId) {}
+    }
+
+    #[test]
+    fn a_started_node_serves_peers_over_tcp_and_websocket() {
+        for transport in [Transport::Tcp, Transport::WebSocket] {
+            let machine = Simulated::new(3);
+            let executor = Executor::new(Rc::new(machine.clone()));
+            let device = Loopback::new(Medium::Ethernet);
+            let now = to_network(executor.now());
+            let stack = Stack::new(stack_config(&config(), base(&device)), now);
+            let own: Rc<dyn Machine> = Rc::new(machine.clone());
+            let Running { node, .. } = start(&executor, &stack, own.clone(), config());
+            let (key, back) = (Rc::new(Keypair::from_seed(&[9; 32])), Slot::new());
+            let client = Swarm::new(
+                SwarmConfig::new(key.clone(), "client"),
+                stack.clone(),
+                executor.clone(),
+                executor.clone(),
+                MachineRng::new(own.clone()),
+                Author(back.clone()),
+            );
+            let node_id = node.identity().id();
+            let script = alloc::format!(
+                "(seq (call \"{node_id}\" (\"op\" \"identity\") [\"over the network\"] x)
+                      (call \"{}\" (\"callbackSrv\" \"response\") [x]))",
+                key.peer_id()
+            );
+            let particle =
+                Message::new(&key, "a".into(), own.unix_time_ms(), 7000, script, Vec::new());
+            let address: Multiaddr = alloc::format!("/ip4/{ADDRESS}/tcp/7777").parse().unwrap();
+            let address = address.with_transport(transport);
+            executor.spawn(async move {
+                client.connect(node_id, vec![address]).await.expect("it listens");
+                client.send(node_id, Rc::new(particle)).await.expect("it takes particles");
+            });
+            drive(&executor, &mut Host { machine, stack, device, reply: back.clone() });
+            let data = back.take().now_or_never().expect("the particle came back");
+            let text = b"over the network";
+            assert!(data.windows(text.len()).any(|window| window == text));
+            assert!(node.metrics_page().contains("aerolith_particle_arrived_total 1\n"));
+            executor.shut_down();
+        }
     }
 }
