@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::build::{self, Image};
-use xtask::{air, bench, doctor, fuzz, lint, message, run, send, sizes, symbolize, test};
+use xtask::{air, bench, doctor, fuzz, lint, message, run, send, sizes, soak, symbolize, test};
 
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask", about = "Builds, runs and tests Aerolith")]
@@ -30,6 +30,7 @@ enum Verb {
     Fuzz(fuzz::Options),
     Message(message::Options),
     Symbolize(symbolize::Options),
+    Soak(soak::Options),
     #[command(subcommand)]
     Bench(bench::What),
     /// Says what this machine lacks
@@ -56,6 +57,7 @@ fn perform(verb: Verb) -> Result<ExitCode> {
             println!("{}", build::paths(Image::Product).stripped.display());
         }
         Verb::Test(options) => test::run(&options)?,
+        Verb::Soak(options) => soak::run(&options)?,
         Verb::Bench(what) => bench::run(&what)?,
         Verb::Lint => lint::run()?,
         Verb::Air(options) => air::run(&options)?,

@@ -3,6 +3,7 @@
 mod air;
 pub mod boot;
 pub mod floor;
+mod net;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -14,6 +15,8 @@ pub enum What {
     Boot(boot::Options),
     /// Our interpreter and the reference: times, instructions, memory
     Air(air::Options),
+    /// The network: particles, latency, handshakes, large particles, memory of a connection
+    Net(net::Options),
 }
 
 /// Measures and prints a table.
@@ -24,5 +27,6 @@ pub fn run(what: &What) -> Result<()> {
     match what {
         What::Boot(options) => boot::run(options),
         What::Air(options) => air::run(options),
+        What::Net(options) => net::run(options),
     }
 }

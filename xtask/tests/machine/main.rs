@@ -5,6 +5,7 @@
 
 mod boot;
 mod cable;
+mod clients;
 mod elf;
 mod examples;
 mod exhaustion;
@@ -19,7 +20,8 @@ mod power;
 #[path = "../network/send_command.rs"]
 mod send;
 mod serve;
-mod stock_client;
+#[path = "../network/soak_command.rs"]
+mod soak;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -43,7 +45,7 @@ fn main() {
     cable::add(&mut trials);
     power::add(&mut trials);
     let client = if arguments.list { None } else { found_client() };
-    stock_client::add(&mut trials, client.as_ref());
+    clients::add(&mut trials, client.as_ref());
     libtest_mimic::run(&arguments, trials).exit();
 }
 

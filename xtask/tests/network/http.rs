@@ -9,8 +9,7 @@ use serde_json::Value;
 use xtask::http::Connection;
 use xtask::workspace;
 
-use crate::host_node::HostNode;
-use crate::trial;
+use crate::{node, trial};
 
 pub fn add(trials: &mut Vec<Trial>) {
     trials.push(trial("a_node_on_this_machine_answers_scripts", answers_scripts));
@@ -19,30 +18,30 @@ pub fn add(trials: &mut Vec<Trial>) {
 }
 
 fn answers_scripts() -> Result<()> {
-    let node = HostNode::start("")?;
+    let node = node("")?;
     let script = fs::read(workspace::root().join("examples/hello.air"))?;
     let answer = node.request("POST", "/air?name=world", &script)?;
     ensure!(answer.text() == "\"Hello, world!\"", "{} {}", answer.status, answer.text());
     let metrics = node.get("/metrics")?.text();
     ensure!(metrics.contains("aerolith_tcp_accepted_total 2\n"), "{metrics}");
-    node.stop()
+    node.interrupt()
 }
 
 fn takes_configuration() -> Result<()> {
     let seed = "01".repeat(32);
-    let node = HostNode::start(&format!("log = \"debug\"\n[identity]\nseed = \"{seed}\"\n"))?;
+    let node = node(&format!("log = \"debug\"\n[identity]\nseed = \"{seed}\"\n"))?;
     let health: Value = serde_json::from_slice(&node.get("/health")?.body)?;
     // The ed25519 key of that seed.
     let expected = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5";
     ensure!(health["peer_id"] == expected, "{health}");
-    node.stop()
+    node.interrupt()
 }
 
 fn many_connections() -> Result<()> {
-    let node = HostNode::start("[http]\nmax_connections = 100\n")?;
+    let node = node("[http]\nmax_connections = 100\n")?;
     let limit = Duration::from_secs(20);
     let mut connections = (0..100)
-        .map(|_| Connection::open(&node.url.authority, limit))
+        .map(|_| Connection::open(&node.url()?.authority, limit))
         .collect::<Result<Vec<_>>>()?;
     for connection in &mut connections {
         ensure!(connection.request("GET", "/health", b"")?.status == 200);
@@ -53,5 +52,5 @@ fn many_connections() -> Result<()> {
     while node.get("/health")?.status != 200 {
         ensure!(Instant::now() < end, "no room although all connections are closed");
     }
-    node.stop()
+    node.interrupt()
 }

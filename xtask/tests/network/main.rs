@@ -1,20 +1,26 @@
 //! The node's host build and the stock client, over loopback: no virtual machine, no root.
 
 mod comparison_host;
-mod host_node;
 mod http;
 mod send;
 mod send_command;
+mod soak;
+mod soak_command;
 mod stock_client;
+
+use std::path::Path;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
+use xtask::run::DEFAULT_MEMORY;
 use xtask::stock_client::StockClient;
+use xtask::subject::Subject;
 
 fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     http::add(&mut trials);
+    soak::add(&mut trials);
     let listing = arguments.list;
     let client = if listing { None } else { stock_client() };
     comparison_host::add(&mut trials, client.as_ref());
@@ -28,6 +34,11 @@ fn stock_client() -> Option<StockClient> {
     StockClient::prepare()
         .inspect_err(|reason| eprintln!("SKIPPED: everything with the stock client: {reason:#}"))
         .ok()
+}
+
+/// A node as a process of this machine.
+fn node(toml: &str) -> Result<Subject> {
+    Subject::on_this_machine(Path::new(env!("CARGO_BIN_EXE_xtask")), DEFAULT_MEMORY, toml)
 }
 
 /// A test of this machine.

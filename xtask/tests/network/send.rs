@@ -4,12 +4,11 @@ use anyhow::Result;
 use libtest_mimic::Trial;
 use xtask::stock_client::StockClient;
 
-use crate::host_node::HostNode;
 use crate::send_command::greets;
-use crate::{trial, with_client};
+use crate::{node, trial, with_client};
 
 pub fn add(trials: &mut Vec<Trial>, client: Option<&StockClient>) {
-    trials.push(trial("send_reaches_a_node_on_this_machine", node));
+    trials.push(trial("send_reaches_a_node_on_this_machine", host_build));
     trials.push(with_client("send_reaches_the_comparison_host", client, comparison_host));
 }
 
@@ -19,9 +18,9 @@ fn comparison_host(client: &StockClient) -> Result<()> {
     greets(&websocket.replace("/ws/", "/"))
 }
 
-fn node() -> Result<()> {
-    let node = HostNode::start("")?;
-    greets(&node.multiaddress(false)?)?;
-    greets(&node.multiaddress(true)?)?;
-    node.stop()
+fn host_build() -> Result<()> {
+    let node = node("")?;
+    greets(&node.address(false)?.to_string())?;
+    greets(&node.address(true)?.to_string())?;
+    node.interrupt()
 }

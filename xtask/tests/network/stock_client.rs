@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use libtest_mimic::Trial;
-use netstack::libp2p::Multiaddr;
 use xtask::boot_log;
 use xtask::client::peer_id_of;
 use xtask::cutter::Cutter;
 use xtask::stock_client::{Job, StockClient};
 
-use crate::host_node::HostNode;
-use crate::with_client;
+use crate::{node, with_client};
 
 /// Ten times what the checks take on an idle machine.
 const LIMIT: Duration = Duration::from_mins(4);
@@ -27,28 +25,28 @@ pub fn add(trials: &mut Vec<Trial>, client: Option<&StockClient>) {
 
 /// All checks through a relay that resets the connections once.
 fn one_node(client: &StockClient) -> Result<()> {
-    let node = HostNode::start("")?;
-    let relay = node.multiaddress(true)?;
-    let port = relay.parse::<Multiaddr>()?.port();
-    let cutter = Cutter::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-    let relay = boot_log::forwarded(&relay, cutter.port()).context("not an address of IPv4")?;
+    let node = node("")?;
+    let relay = node.address(true)?;
+    let cutter = Cutter::start(SocketAddr::from((Ipv4Addr::LOCALHOST, relay.port())))?;
+    let relay =
+        boot_log::forwarded(&relay.to_string(), cutter.port()).context("not an address of IPv4")?;
     let job = Job { relay, cut: Some(cutter.control_port()), ..Job::default() };
     let report = client.run(&job, LIMIT)?;
-    report.expect_all(&job.checks()).with_context(|| node.process.report())?;
-    node.stop()
+    report.expect_all(&job.checks()).with_context(|| node.process().report())?;
+    node.interrupt()
 }
 
 /// All checks, and one through a second node that the first knows from its configuration.
 fn two_nodes(client: &StockClient) -> Result<()> {
     let seed: String = SECOND_SEED.iter().map(|byte| format!("{byte:02x}")).collect();
-    let second = HostNode::start(&format!("[identity]\nseed = \"{seed}\"\n"))?;
-    let bootstrap = second.multiaddress(false)?;
-    let first = HostNode::start(&format!("[peers]\nbootstrap = [\"{bootstrap}\"]\n"))?;
+    let second = node(&format!("[identity]\nseed = \"{seed}\"\n"))?;
+    let bootstrap = second.address(false)?;
+    let first = node(&format!("[peers]\nbootstrap = [\"{bootstrap}\"]\n"))?;
     let second_id = Some(peer_id_of(&SECOND_SEED).to_string());
-    let job = Job { relay: first.multiaddress(true)?, second: second_id, ..Job::default() };
+    let job = Job { relay: first.address(true)?.to_string(), second: second_id, ..Job::default() };
     let report = client.run(&job, LIMIT)?;
-    let logs = || format!("{}\n{}", first.process.report(), second.process.report());
+    let logs = || format!("{}\n{}", first.process().report(), second.process().report());
     report.expect_all(&job.checks()).with_context(logs)?;
-    first.stop()?;
-    second.stop()
+    first.interrupt()?;
+    second.interrupt()
 }

@@ -12,7 +12,7 @@ use xtask::stock_client::{Job, StockClient};
 
 use crate::node::{Kind, MICROVM, Node, Q35};
 use crate::pair::Pair;
-use crate::{send, trial};
+use crate::{send, soak, trial};
 
 /// Ten times what the checks take on an idle machine under emulation.
 const LIMIT: Duration = Duration::from_mins(8);
@@ -25,6 +25,9 @@ pub fn add(trials: &mut Vec<Trial>, client: Option<&StockClient>) {
     };
     add(Q35, "serves_the_stock_client_also_when_its_connection_is_cut", one_node);
     add(MICROVM, "serves_the_stock_client_with_a_second_node", two_nodes);
+    trials.push(trial(MICROVM, "is_as_before_after_a_short_soak", |_| {
+        soak::soaks(&["--no-build", "--clients", "10", "--particles", "4", "--ttl", "20"])
+    }));
     for kind in [MICROVM, Q35] {
         trials.push(trial(kind, "answers_what_send_sends_as_a_peer", answers_send));
     }
