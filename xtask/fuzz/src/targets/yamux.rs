@@ -170,6 +170,8 @@ struct Granted {
     windows: BTreeMap<u32, u64>,
     sent: BTreeMap<u32, u64>,
     pings: usize,
+    /// The end of what was sent, with which a frame may begin.
+    tail: Vec<u8>,
     unparsed: Vec<u8>,
 }
 
@@ -207,7 +209,11 @@ impl Peer {
 impl Granted {
     /// What any part of these bytes could mean, were it the beginning of a frame.
     fn raw(&mut self, bytes: &[u8]) {
-        for header in bytes.windows(12).take(64) {
+        // A payload repeats one byte: nothing new begins far behind its start.
+        let seen = [&self.tail[..], &bytes[..bytes.len().min(64)]].concat();
+        let end = [&self.tail[..], bytes].concat();
+        self.tail = end[end.len().saturating_sub(11)..].to_vec();
+        for header in seen.windows(12) {
             let [0, kind, _, flags, stream @ .., a, b, c, d] = header else { continue };
             let stream = stream.iter().fold(0_u32, |id, byte| id << 8 | u32::from(*byte));
             let length = u64::from(u32::from_be_bytes([*a, *b, *c, *d]));
