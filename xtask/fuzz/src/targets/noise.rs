@@ -1,11 +1,12 @@
 //! Noise: a handshake and what follows, with somebody between who changes messages.
 
 use std::cell::{Cell, RefCell};
+use std::sync::LazyLock;
 
 use embedded_io_async::{BufRead, Read, Write};
 use futures_util::future::{join, join4};
-use netstack::libp2p::Keypair;
 use netstack::libp2p::noise::{self, Ephemeral, Identity, Session};
+use netstack::libp2p::{Keypair, PeerId};
 use netstack::pipe::{self, Pipe};
 use netstack::time::{Duration, until};
 use netstack::{Split, Timer, Writer};
@@ -19,10 +20,21 @@ use super::support::{Clock, run_alone};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Writes of a side at most.
 const MAX_WRITES: usize = 16;
+/// Lengths from here on are taken as they are.
+const LARGE: usize = 0xF800;
 /// Room of the pipes: less than the largest message.
 const ROOM: usize = 20_000;
 /// Messages of the handshake, by who sends them.
 const HANDSHAKE: [usize; 2] = [2, 1];
+
+/// Who the two sides are: the same for every input, since making them takes long.
+static NODES: LazyLock<[(Identity, PeerId); 2]> = LazyLock::new(|| {
+    [1, 2].map(|seed| {
+        let keypair = Keypair::from_seed(&[seed; 32]);
+        let mut rng = ChaCha8Rng::from_seed([seed; 32]);
+        (Identity::new(&keypair, &mut rng), keypair.peer_id())
+    })
+});
 
 /// What one side wants to send, and in which pieces it reads.
 #[derive(Clone)]
@@ -34,7 +46,7 @@ struct Plan {
 
 /// What became of one side.
 struct Outcome {
-    session: Option<(netstack::libp2p::PeerId, [u8; 32])>,
+    session: Option<(PeerId, [u8; 32])>,
     received: Vec<u8>,
     is_whole: bool,
 }
@@ -78,7 +90,7 @@ fn judge(plans: &[Plan; 2], outcomes: &[Outcome; 2], harms: [Harm; 2]) {
             assert!(outcome.session.is_none(), "another message was taken for the peer's");
         }
         if let Some((peer, _)) = outcome.session {
-            assert_eq!(peer, keypair(other).peer_id());
+            assert_eq!(peer, NODES[other].1);
         }
         let sent = content(&plans[other], other);
         assert!(sent.starts_with(&outcome.received), "something was read that nobody wrote");
@@ -93,15 +105,15 @@ fn judge(plans: &[Plan; 2], outcomes: &[Outcome; 2], harms: [Harm; 2]) {
 
 fn plan(input: &mut Reader<'_>) -> Plan {
     let count = usize::from(input.byte()) % MAX_WRITES;
-    let mut large = 2;
+    // One may fill a message and more; the others are small, so that an input takes little time.
+    let mut large = true;
     let writes = (0..count).map(|_| {
         let length = usize::from(input.u16());
-        // Few large ones: what matters is where they are cut.
-        if length > 3000 && large > 0 {
-            large -= 1;
-            return (length + length % 8000, length & 1 == 1);
+        if length >= LARGE && large {
+            large = false;
+            return (length + length % 4096, length & 1 == 1);
         }
-        (length % 3000, length & 4 == 4)
+        (length % 600, length & 4 == 4)
     });
     let writes = writes.collect();
     let read = usize::from(input.u16()) + 1;
@@ -113,10 +125,6 @@ fn content(plan: &Plan, who: usize) -> Vec<u8> {
     (0..length).map(|at: usize| (at * 31 + at / 251 + who) as u8).collect()
 }
 
-fn keypair(who: usize) -> Keypair {
-    Keypair::from_seed(&[who as u8 + 1; 32])
-}
-
 async fn side(clock: &Clock, stream: Pipe, who: usize, plans: &[Plan; 2]) -> Outcome {
     let mut outcome = Outcome { session: None, received: Vec::new(), is_whole: false };
     let talk = talk(stream, who, plans, &mut outcome);
@@ -126,13 +134,12 @@ async fn side(clock: &Clock, stream: Pipe, who: usize, plans: &[Plan; 2]) -> Out
 }
 
 async fn talk(mut stream: Pipe, who: usize, plans: &[Plan; 2], outcome: &mut Outcome) {
-    let mut rng = ChaCha8Rng::from_seed([who as u8; 32]);
-    let identity = Identity::new(&keypair(who), &mut rng);
-    let secret = Ephemeral::draw(&mut rng);
+    let secret = Ephemeral::draw(&mut ChaCha8Rng::from_seed([who as u8 + 7; 32]));
+    let (identity, _) = &NODES[who];
     let session: Result<Session, _> = if who == 0 {
-        noise::dial(&mut stream, &identity, secret).await
+        noise::dial(&mut stream, identity, secret).await
     } else {
-        noise::listen(&mut stream, &identity, secret).await
+        noise::listen(&mut stream, identity, secret).await
     };
     let Ok(session) = session else { return };
     outcome.session = Some((session.peer_id(), *session.handshake_hash()));
