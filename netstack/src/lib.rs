@@ -32,8 +32,7 @@
 //! IP fragments (either way), 802.1Q, multicast groups beyond what neighbour discovery needs, selective
 //! acknowledgement as sender, TCP urgent data, TLS. Sequence numbers, ports and query ids come from
 //! smoltcp's generator, which is seeded well but is no cipher: who sees enough of them may foretell more,
-//! so nothing may be trusted because of the address that it came from. A segment is matched with its
-//! socket by a scan over all sockets, which is why their number is small.
+//! so nothing may be trusted because of the address that it came from.
 #![no_std]
 #![forbid(unsafe_code)]
 

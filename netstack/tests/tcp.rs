@@ -403,3 +403,66 @@ fn the_socket_pool_is_bounded() {
         connect(&client, 1).await;
     });
 }
+
+#[test]
+fn timers_run_where_there_is_no_ipv6_router() {
+    let mut network = Network::new(1, Faults::NONE);
+    let mut config = support::static_config(1);
+    config.slaac = true;
+    let client = network.add(config);
+    let _server = network.add_static(2);
+    let (clock, segment) = (network.clock.clone(), network.segment.clone());
+    network.run(async {
+        // By then nobody has answered the solicitations.
+        clock.sleep(Duration::from_secs(60)).await;
+        let endpoint = IpEndpoint::new(address(2), PORT);
+        let timeout = Duration::from_secs(3);
+        assert_eq!(
+            TcpStream::connect(&client, endpoint, timeout).await.err(),
+            Some(ConnectError::Refused)
+        );
+        segment.borrow_mut().unplugged[1] = true;
+        let start = clock.now();
+        let given_up = TcpStream::connect(&client, endpoint, timeout).await;
+        assert_eq!(given_up.err(), Some(ConnectError::Refused));
+        assert!(clock.now() - start < timeout + Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn a_connection_costs_no_more_when_there_are_hundreds_of_idle_ones() {
+    const IDLE: usize = 500;
+    let mut network = Network::new(1, Faults::NONE);
+    let mut config = support::static_config(1);
+    config.max_tcp_sockets = IDLE + 10;
+    let server = network.add(config.clone());
+    config.mac = support::mac(2);
+    config.addressing = support::static_config(2).addressing;
+    let client = network.add(config);
+    network.run(async {
+        let listener = TcpListener::bind(&server, PORT, 100).expect("free port");
+        let mut idle = Vec::new();
+        for _ in 0..IDLE {
+            idle.push(futures_util::join!(listener.accept(), connect(&client, 1)));
+        }
+        assert_eq!(server.counters().connections_open, IDLE);
+        let (mut accepted, mut stream) =
+            futures_util::join!(listener.accept(), connect(&client, 1));
+        let sent = pattern(200_000);
+        let before = server.counters().tcp_sockets_asked;
+        let write = async {
+            stream.write_all(&sent).await.expect("written");
+            stream.shutdown().await.expect("open");
+        };
+        let (received, ()) = futures_util::join!(read_all(&mut accepted), write);
+        assert!(received == sent);
+        let frames = sent.len() as u64 / 1460;
+        let asked = server.counters().tcp_sockets_asked - before;
+        assert!(asked < 20 * frames, "{asked} sockets asked for {frames} segments");
+        // And none of the idle ones was forgotten.
+        for (accepted, stream) in &mut idle {
+            stream.write_all(b"x").await.expect("open");
+            accepted.read_exact(&mut [0]).await.expect("open");
+        }
+    });
+}

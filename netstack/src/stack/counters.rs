@@ -35,6 +35,8 @@ pub struct Counters {
     pub leases_acquired: u64,
     /// DHCP leases lost.
     pub leases_lost: u64,
+    /// How often a TCP socket was asked whether it has something to send: the work per frame.
+    pub tcp_sockets_asked: u64,
     /// Gauge: TCP sockets in the pool, of any state.
     pub tcp_sockets: usize,
     /// Gauge: most TCP sockets that there can be.
@@ -55,12 +57,12 @@ impl Inner {
     pub(super) fn count(&self) -> Counters {
         let mut counters = self.counters;
         self.gate.count(&mut counters);
-        counters.tcp_sockets = self.tcp_sockets;
+        counters.tcp_sockets = self.tcp.len();
         counters.tcp_sockets_max = self.config.max_tcp_sockets;
         counters.connections_closing = self.closing.len();
+        counters.tcp_sockets_asked = self.tcp.asked();
         counters.udp_sockets = self.udp_sockets;
-        for (_, socket) in self.sockets.iter() {
-            let smoltcp::socket::Socket::Tcp(socket) = socket else { continue };
+        for socket in self.tcp.iter() {
             match socket.state() {
                 State::SynReceived | State::SynSent => counters.connections_half_open += 1,
                 State::Established | State::CloseWait => counters.connections_open += 1,

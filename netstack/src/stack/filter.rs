@@ -15,7 +15,7 @@ use smoltcp::wire::{
 };
 
 /// The two ends of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ends {
     pub(crate) local: IpEndpoint,
     pub(crate) peer: IpEndpoint,
@@ -40,6 +40,39 @@ pub(super) enum Verdict {
     Reopens(Ends),
     /// Meant to do harm.
     Hostile,
+}
+
+/// A received TCP segment, as far as it decides who gets it.
+pub(super) struct Segment {
+    pub(super) ends: Ends,
+    /// Whether it asks for a connection.
+    pub(super) opens: bool,
+}
+
+/// The TCP segment in a frame; `None` when there is none, or it cannot be read.
+pub(super) fn segment(frame: &[u8]) -> Option<Segment> {
+    let ethernet = EthernetFrame::new_checked(frame).ok()?;
+    let (from, to, segment): (IpAddress, IpAddress, &[u8]) = match ethernet.ethertype() {
+        EthernetProtocol::Ipv4 => {
+            let packet = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
+            let tcp = packet.next_header() == IpProtocol::Tcp;
+            let payload = ethernet.payload().get(usize::from(packet.header_len())..)?;
+            tcp.then_some((packet.src_addr().into(), packet.dst_addr().into(), payload))?
+        }
+        EthernetProtocol::Ipv6 => {
+            let packet = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
+            let payload = ethernet.payload().get(packet.header_len()..)?;
+            let (next, payload) = past_hop_by_hop(packet.next_header(), payload);
+            let tcp = next == IpProtocol::Tcp;
+            tcp.then_some((packet.src_addr().into(), packet.dst_addr().into(), payload))?
+        }
+        _ => return None,
+    };
+    let tcp = TcpPacket::new_checked(segment).ok()?;
+    let local = IpEndpoint::new(to, tcp.dst_port());
+    let peer = IpEndpoint::new(from, tcp.src_port());
+    let opens = tcp.syn() && !tcp.ack() && !tcp.rst();
+    Some(Segment { ends: Ends { local, peer }, opens })
 }
 
 /// Judges a received frame. Whatever cannot be read passes: the protocols have their own checks.

@@ -6,6 +6,7 @@ mod counters;
 mod filter;
 mod gate;
 mod one_shot;
+mod pool;
 mod solicitation;
 
 use alloc::collections::VecDeque;
@@ -15,10 +16,8 @@ use core::cell::{RefCell, RefMut};
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
 
-use smoltcp::iface::{
-    Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet,
-};
-use smoltcp::phy::Device;
+use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::phy::{Device, RxToken};
 use smoltcp::socket::{dhcpv4, dns, tcp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpCidr};
@@ -30,8 +29,10 @@ use addresses::Addresses;
 pub use config::{Addressing, StackConfig, StaticAddressing};
 pub use counters::Counters;
 pub(crate) use filter::Ends;
+use filter::segment;
 use gate::{Gate, GateState};
-use one_shot::OneShot;
+use one_shot::{OneShot, Single};
+pub(crate) use pool::{Pool, TcpHandle};
 use solicitation::Solicitation;
 
 /// A network interface with its sockets. Clones share it; they are cheap.
@@ -49,13 +50,17 @@ impl core::fmt::Debug for Stack {
 /// What all the sockets of a stack share.
 pub(crate) struct Inner {
     pub(crate) interface: Interface,
+    /// What sockets are asked with when they have to be asked again. The interface itself says never as
+    /// long as SLAAC has nothing to wait for (it takes the lesser of two options, and none is less), and
+    /// then no segment would be sent again.
+    timing: Interface,
+    /// All sockets but TCP's.
     pub(crate) sockets: SocketSet<'static>,
+    pub(crate) tcp: Pool,
     pub(crate) config: StackConfig,
     pub(crate) counters: Counters,
     pub(crate) listeners: Vec<Option<Listener>>,
     pub(crate) closing: VecDeque<Closing>,
-    /// TCP sockets in `sockets`.
-    pub(crate) tcp_sockets: usize,
     /// UDP sockets in `sockets` that a [`crate::UdpSocket`] owns.
     pub(crate) udp_sockets: usize,
     pub(crate) dns: SocketHandle,
@@ -87,16 +92,19 @@ impl Stack {
         interface_config.slaac = config.slaac;
         let mut device = OneShot::new(config.capabilities.clone(), None);
         let interface = Interface::new(interface_config, &mut device, now);
+        let plain = Config::new(HardwareAddress::Ethernet(config.mac));
+        let timing = Interface::new(plain, &mut device, now);
         let mut sockets = SocketSet::new(Vec::new());
         let dns = sockets.add(dns::Socket::new(&[], Vec::new()));
         let mut inner = Inner {
             interface,
+            timing,
             sockets,
+            tcp: Pool::new(),
             addresses: Addresses::default(),
             counters: Counters::default(),
             listeners: Vec::new(),
             closing: VecDeque::new(),
-            tcp_sockets: 0,
             udp_sockets: 0,
             dns,
             dns_queries: 0,
@@ -204,13 +212,14 @@ impl Inner {
         if left_ingress || left_egress || (self.dirty && progress) {
             return Some(now);
         }
-        let sockets_at = self.interface.poll_at(now, &self.sockets);
+        let sockets_at = self.timing.poll_at(now, &self.sockets);
+        let tcp_at = self.tcp.deadline();
         let closing_at = self.closing.iter().map(|closing| closing.deadline).min();
         let solicitation_at = self.solicitation.deadline();
         // Frames are left in the queue only when the device is full.
         let queued_at = self.gate.has_queued().then(|| after(now, limits::STALL_BACKOFF));
         let patience_at = self.patience_deadline();
-        let all = [sockets_at, closing_at, solicitation_at, queued_at, patience_at];
+        let all = [sockets_at, tcp_at, closing_at, solicitation_at, queued_at, patience_at];
         let at = all.into_iter().flatten().min()?;
         // Whoever asks to be called at once and gets nowhere must not make the caller spin.
         Some(if at <= now && !progress { after(now, limits::STALL_BACKOFF) } else { at })
@@ -219,19 +228,42 @@ impl Inner {
     /// Takes frames in; true when the budget ended before the frames did.
     fn poll_ingress<D: Device>(&mut self, now: Instant, device: &mut D) -> bool {
         for _ in 0..limits::INGRESS_BUDGET_FRAMES {
-            let mut gate = Gate::new(device, &self.gate);
-            match self.interface.poll_ingress_single(now, &mut gate, &mut self.sockets) {
-                PollIngressSingleResult::None => return false,
-                PollIngressSingleResult::PacketProcessed => {
-                    if let Some(ends) = self.gate.take_obstacle() {
-                        self.forget_time_wait(ends);
-                    }
-                }
-                // A connection request may have taken a listener's socket: the next frame may be
-                // another request, and must find a listening socket again.
-                PollIngressSingleResult::SocketStateChanged => self.rearm_listeners(),
+            if !self.take_frame(now, device) {
+                return false;
             }
+            if let Some(ends) = self.gate.take_obstacle() {
+                self.forget_time_wait(ends);
+            }
+            // A connection request may have taken a listener's socket: the next frame may be another
+            // request, and must find a listening socket again.
+            self.rearm_listeners();
         }
+        true
+    }
+
+    /// Takes one frame in and gives it to the sockets that it may be for; false when there is none.
+    fn take_frame<D: Device>(&mut self, now: Instant, device: &mut D) -> bool {
+        let Self { interface, sockets, tcp, listeners, gate, config, .. } = self;
+        let mut gated = Gate::new(device, gate);
+        let Some((receive, transmit)) = gated.receive(now) else { return false };
+        let meta = receive.meta();
+        receive.consume(|frame| {
+            let sockets = match segment(frame) {
+                Some(segment) => {
+                    let known = tcp.find(&segment.ends);
+                    let listening =
+                        || segment.opens.then(|| spare(listeners, segment.ends)).flatten();
+                    tcp.set_of(known.or_else(listening))
+                }
+                None => {
+                    tcp.notice_neighbours(now);
+                    sockets
+                }
+            };
+            let capabilities = config.capabilities.clone();
+            let mut device = Single::new(capabilities, frame, meta, transmit);
+            interface.poll_ingress_single(now, &mut device, sockets);
+        });
         true
     }
 
@@ -247,7 +279,19 @@ impl Inner {
                 return true;
             }
         }
-        false
+        // Everybody has a turn at least, and the busy ones take turns as long as the budget lasts.
+        let mut turns = self.tcp.begin_round(now);
+        loop {
+            let spent = self.gate.transmitted() - sent_before >= limits::EGRESS_BUDGET_FRAMES;
+            if spent && turns == 0 {
+                return true;
+            }
+            turns = turns.saturating_sub(1);
+            let mut gate = Gate::new(device, &self.gate);
+            if !self.tcp.ask_next(now, &mut self.interface, &mut self.timing, &mut gate) {
+                return false;
+            }
+        }
     }
 
     /// What follows from what the frames did: leases, listeners, closing sockets.
@@ -262,8 +306,14 @@ impl Inner {
         self.dirty = true;
     }
 
-    pub(crate) fn tcp(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
-        self.sockets.get_mut::<tcp::Socket<'static>>(handle)
+    /// A TCP socket, to change it.
+    pub(crate) fn tcp(&mut self, handle: TcpHandle) -> &mut tcp::Socket<'static> {
+        self.tcp.get_mut(handle)
+    }
+
+    /// The state of a TCP socket.
+    pub(crate) fn tcp_state(&self, handle: TcpHandle) -> tcp::State {
+        self.tcp.get(handle).state()
     }
 
     pub(crate) fn gate(&self) -> &GateState {
@@ -276,8 +326,8 @@ impl Inner {
     }
 
     /// Makes a closed TCP socket, or `None` when the pool is used up by live ones or memory is short.
-    pub(crate) fn add_tcp(&mut self) -> Option<SocketHandle> {
-        if self.tcp_sockets >= self.config.max_tcp_sockets && !self.recycle_time_wait() {
+    pub(crate) fn add_tcp(&mut self) -> Option<TcpHandle> {
+        if self.tcp.len() >= self.config.max_tcp_sockets && !self.recycle_time_wait() {
             return None;
         }
         let receive = zeroed(self.config.tcp_receive_bytes)?;
@@ -286,13 +336,11 @@ impl Inner {
         socket.set_congestion_control(tcp::CongestionControl::Reno);
         // Writers hand over whole messages; waiting to join small ones only adds a round trip.
         socket.set_nagle_enabled(false);
-        self.tcp_sockets += 1;
-        Some(self.sockets.add(socket))
+        Some(self.tcp.add(socket))
     }
 
-    pub(crate) fn remove_tcp(&mut self, handle: SocketHandle) {
-        self.sockets.remove(handle);
-        self.tcp_sockets = self.tcp_sockets.saturating_sub(1);
+    pub(crate) fn remove_tcp(&mut self, handle: TcpHandle) {
+        self.tcp.remove(handle);
     }
 
     /// A pseudo-random number (xorshift64*): for port numbers, not for secrets.
@@ -336,6 +384,12 @@ impl Inner {
             }
         }
     }
+}
+
+/// The listening socket for a connection request.
+fn spare(listeners: &[Option<Listener>], ends: Ends) -> Option<TcpHandle> {
+    let mut listeners = listeners.iter().flatten();
+    listeners.find(|listener| listener.port == ends.local.port)?.spare
 }
 
 /// A buffer, or `None` when there is no memory for it: a peer's wish to connect must not end the node.

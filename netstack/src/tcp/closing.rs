@@ -5,18 +5,17 @@
 //! in TIME-WAIT the peer has acknowledged all our data and its own FIN has come, so all that is lost
 //! is the answer to a repeated FIN.
 
-use smoltcp::iface::SocketHandle;
-use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
 use crate::limits;
-use crate::stack::{Ends, Inner};
+use crate::stack::{Ends, Inner, TcpHandle};
 use crate::time::after;
 
 /// A socket that finishes on its own.
 #[derive(Debug)]
 pub(crate) struct Closing {
-    handle: SocketHandle,
+    handle: TcpHandle,
     /// When patience ends.
     pub(crate) deadline: Instant,
     aborted: bool,
@@ -25,7 +24,7 @@ pub(crate) struct Closing {
 impl Inner {
     /// Takes a socket over from its owner. With `finished` (its owner has closed the sending side) it
     /// gets [`limits::LINGER`] to deliver what is buffered; otherwise it is reset.
-    pub(crate) fn release(&mut self, handle: SocketHandle, finished: bool) {
+    pub(crate) fn release(&mut self, handle: TcpHandle, finished: bool) {
         let now = self.now;
         let socket = self.tcp(handle);
         let silent = matches!(socket.state(), State::Closed | State::Listen | State::TimeWait);
@@ -53,7 +52,7 @@ impl Inner {
         let mut in_time_wait = 0;
         closing.retain_mut(|entry| {
             let keep = self.tend(entry);
-            in_time_wait += usize::from(keep && self.tcp(entry.handle).state() == State::TimeWait);
+            in_time_wait += usize::from(keep && self.tcp_state(entry.handle) == State::TimeWait);
             keep
         });
         self.closing = closing;
@@ -73,7 +72,7 @@ impl Inner {
 
     /// The ends of a connection in TIME-WAIT.
     fn time_wait_ends(&self, entry: &Closing) -> Option<Ends> {
-        let socket = self.sockets.get::<Socket<'static>>(entry.handle);
+        let socket = self.tcp.get(entry.handle);
         let (local, peer) = (socket.local_endpoint()?, socket.remote_endpoint()?);
         (socket.state() == State::TimeWait).then_some(Ends { local, peer })
     }
@@ -91,16 +90,21 @@ impl Inner {
     /// False when the socket is freed.
     fn tend(&mut self, entry: &mut Closing) -> bool {
         let now = self.now;
-        let socket = self.tcp(entry.handle);
-        // Nobody reads any more; an open window lets the peer come to its end.
-        while socket.can_recv() && socket.recv(|bytes| (bytes.len(), ())).is_ok() {}
-        if socket.state() == State::Closed && socket.local_endpoint().is_none() {
+        if self.tcp.get(entry.handle).can_recv() {
+            // Nobody reads any more; an open window lets the peer come to its end.
+            let socket = self.tcp(entry.handle);
+            while socket.can_recv() && socket.recv(|bytes| (bytes.len(), ())).is_ok() {}
+            self.mark_dirty();
+        }
+        let socket = self.tcp.get(entry.handle);
+        let state = socket.state();
+        if state == State::Closed && socket.local_endpoint().is_none() {
             self.remove_tcp(entry.handle);
             return false;
         }
-        if now < entry.deadline || socket.state() == State::TimeWait {
+        if now < entry.deadline || state == State::TimeWait {
             // TIME-WAIT has its own end; until then there is nothing to watch.
-            if socket.state() == State::TimeWait {
+            if state == State::TimeWait {
                 entry.deadline = after(now, limits::LINGER);
             }
             return true;
@@ -110,7 +114,8 @@ impl Inner {
             self.remove_tcp(entry.handle);
             return false;
         }
-        socket.abort();
+        self.tcp(entry.handle).abort();
+        self.mark_dirty();
         self.counters.connections_aborted += 1;
         entry.aborted = true;
         entry.deadline = after(now, limits::ABORT_LINGER);
@@ -121,7 +126,7 @@ impl Inner {
     pub(crate) fn recycle_time_wait(&mut self) -> bool {
         let position = (0..self.closing.len()).find(|index| {
             let handle = self.closing.get(*index).map(|entry| entry.handle);
-            handle.is_some_and(|handle| self.tcp(handle).state() == State::TimeWait)
+            handle.is_some_and(|handle| self.tcp_state(handle) == State::TimeWait)
         });
         let Some(entry) = position.and_then(|index| self.closing.remove(index)) else {
             return false;

@@ -10,22 +10,21 @@ use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Poll, Waker};
 
-use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::State;
 
 use super::TcpStream;
 use crate::Listen;
 use crate::limits;
-use crate::stack::{Inner, Stack};
+use crate::stack::{Inner, Stack, TcpHandle};
 
 /// The stack's part of a listener.
 pub(crate) struct Listener {
-    port: u16,
+    pub(crate) port: u16,
     backlog: usize,
     /// The socket in LISTEN.
-    spare: Option<SocketHandle>,
+    pub(crate) spare: Option<TcpHandle>,
     /// Sockets that have left LISTEN and are not accepted yet, oldest first.
-    pending: VecDeque<SocketHandle>,
+    pending: VecDeque<TcpHandle>,
     waker: Option<Waker>,
 }
 
@@ -151,7 +150,7 @@ impl Drop for TcpListener {
 }
 
 impl Inner {
-    fn listen_on(&mut self, port: u16) -> Option<SocketHandle> {
+    fn listen_on(&mut self, port: u16) -> Option<TcpHandle> {
         let handle = self.add_tcp()?;
         let socket = self.tcp(handle);
         socket.set_timeout(Some(limits::HANDSHAKE_TIMEOUT));
@@ -178,9 +177,10 @@ impl Inner {
         let Some(Some(listener)) = self.listeners.get(index) else { return false };
         let port = listener.port;
         if let Some(spare) = listener.spare {
-            if self.tcp(spare).state() == State::Listen {
+            if self.tcp_state(spare) == State::Listen {
                 return false;
             }
+            self.tcp.register(spare);
             if let Some(Some(listener)) = self.listeners.get_mut(index) {
                 listener.spare = None;
                 listener.pending.push_back(spare);
@@ -209,7 +209,7 @@ impl Inner {
             let Some(Some(listener)) = self.listeners.get_mut(index) else { continue };
             let mut pending = core::mem::take(&mut listener.pending);
             let mut acceptable = false;
-            pending.retain(|handle| match self.tcp(*handle).state() {
+            pending.retain(|handle| match self.tcp_state(*handle) {
                 // A reset during the handshake puts the socket back to LISTEN; there is another.
                 State::Closed | State::Listen | State::TimeWait => {
                     self.counters.handshakes_failed += 1;
@@ -231,12 +231,10 @@ impl Inner {
         self.rearm_listeners();
     }
 
-    fn take_accepted(&mut self, index: usize) -> Option<SocketHandle> {
+    fn take_accepted(&mut self, index: usize) -> Option<TcpHandle> {
         let Some(Some(listener)) = self.listeners.get(index) else { return None };
         let position = listener.pending.iter().position(|handle| {
-            use smoltcp::socket::tcp::Socket;
-            let state = self.sockets.get::<Socket<'static>>(*handle).state();
-            matches!(state, State::Established | State::CloseWait)
+            matches!(self.tcp_state(*handle), State::Established | State::CloseWait)
         })?;
         let Some(Some(listener)) = self.listeners.get_mut(index) else { return None };
         listener.pending.remove(position)

@@ -4,13 +4,12 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use embedded_io_async::{Error, ErrorKind, ErrorType, Read, Write};
-use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{RecvError, State};
 use smoltcp::time::Duration;
 use smoltcp::wire::IpEndpoint;
 
 use crate::limits;
-use crate::stack::{Inner, Stack};
+use crate::stack::{Inner, Stack, TcpHandle};
 use crate::stream::{ReadHalf, Split, Stream, WriteHalf, halves};
 
 /// A TCP connection.
@@ -30,7 +29,7 @@ use crate::stream::{ReadHalf, Split, Stream, WriteHalf, halves};
 #[derive(Debug)]
 pub struct TcpStream {
     stack: Stack,
-    handle: SocketHandle,
+    handle: TcpHandle,
     local: IpEndpoint,
     peer: IpEndpoint,
 }
@@ -126,7 +125,7 @@ impl TcpStream {
         let inner = &mut *guard;
         let port = inner.free_port(peer).ok_or(ConnectError::Exhausted)?;
         let handle = inner.add_tcp().ok_or(ConnectError::Exhausted)?;
-        let socket = inner.sockets.get_mut::<smoltcp::socket::tcp::Socket<'static>>(handle);
+        let socket = inner.tcp.get_mut(handle);
         socket.set_timeout(Some(timeout));
         let started = socket.connect(inner.interface.context(), peer, port);
         let local = socket.local_endpoint();
@@ -134,12 +133,13 @@ impl TcpStream {
             inner.remove_tcp(handle);
             return Err(ConnectError::Unaddressable);
         };
+        inner.tcp.register(handle);
         inner.mark_dirty();
         drop(guard);
         Ok(Self { stack: stack.clone(), handle, local, peer })
     }
 
-    pub(super) fn accepted(stack: &Stack, handle: SocketHandle) -> Self {
+    pub(super) fn accepted(stack: &Stack, handle: TcpHandle) -> Self {
         let mut inner = stack.inner();
         inner.settle(handle);
         let socket = inner.tcp(handle);
@@ -326,7 +326,7 @@ impl Drop for TcpStream {
 
 impl Inner {
     /// Gives a connection whose handshake is done the timeouts of an established one.
-    fn settle(&mut self, handle: SocketHandle) {
+    fn settle(&mut self, handle: TcpHandle) {
         let socket = self.tcp(handle);
         socket.set_timeout(Some(limits::TCP_TIMEOUT));
         socket.set_keep_alive(Some(limits::TCP_KEEP_ALIVE));
@@ -340,12 +340,7 @@ impl Inner {
         let start = self.random() % count;
         (0..count).find_map(|offset| {
             let port = u16::try_from(u32::from(first) + (start + offset) % count).ok()?;
-            let taken = self.sockets.iter().any(|(_, socket)| {
-                let smoltcp::socket::Socket::Tcp(socket) = socket else { return false };
-                socket.remote_endpoint() == Some(peer)
-                    && socket.local_endpoint().is_some_and(|local| local.port == port)
-            });
-            (!taken).then_some(port)
+            (!self.tcp.is_taken(port, peer)).then_some(port)
         })
     }
 }
