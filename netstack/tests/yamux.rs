@@ -17,12 +17,12 @@ use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, join, select_biased};
-use netstack::libp2p::yamux::limits::READS_IN_A_ROW;
+use netstack::libp2p::yamux::limits::{FAREWELL_TIMEOUT, READS_IN_A_ROW};
 use netstack::libp2p::yamux::{
     Connection, Control, Counters, End, Error, GoAway, Limits, Role, Stream, Violation,
 };
 use netstack::pipe::Pipe;
-use netstack::time::Duration;
+use netstack::time::{Duration, Instant};
 use netstack::{Split, Stream as _, Timer, Writer, pipe};
 use proptest::prelude::*;
 use support::{Clock, run_alone};
@@ -167,7 +167,8 @@ fn against_raw<F: Future>(
     (output, end, clock.now().total_millis())
 }
 
-const SYN_1: [u8; 12] = [0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0];
+const HEADER_BYTES: usize = 12;
+const SYN_1: [u8; HEADER_BYTES] = [0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0];
 
 #[test]
 fn who_breaks_the_protocol_is_told_so_and_left() {
@@ -182,6 +183,22 @@ fn who_breaks_the_protocol_is_told_so_and_left() {
     });
     assert_eq!(end, End::Violation(Violation::Parity));
     assert_eq!(told, [0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+}
+
+#[test]
+fn the_last_word_to_who_does_not_listen_has_its_time() {
+    let clock = Clock::default();
+    let (ours, mut raw) = pipe::pair(HEADER_BYTES - 1);
+    let (reader, writer) = ours.split();
+    let (connection, _control) =
+        Connection::new(reader, writer, Role::Listener, clock.clone(), Limits::default());
+    let (end, ()) = run_alone(&clock, async {
+        join!(connection.run(), async {
+            raw.write_all(&[9; HEADER_BYTES]).await.expect("an open pipe");
+        })
+    });
+    assert_eq!(end, End::Violation(Violation::Version));
+    assert_eq!(clock.now(), Instant::ZERO + FAREWELL_TIMEOUT);
 }
 
 #[test]
