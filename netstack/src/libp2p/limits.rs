@@ -1,7 +1,5 @@
 //! Bounds on what peers send before and beside the multiplexer.
 
-use smoltcp::time::Duration;
-
 /// Characters of a peer id's text (every ed25519 one has as many).
 pub const PEER_ID_TEXT_BYTES: usize = 52;
 /// Bytes of a multiaddress, in either form: the longest name, a port and a peer id take fewer.
@@ -22,5 +20,3 @@ pub const NOISE_IDLE_READ_BYTES: usize = 512;
 pub const NOISE_IDLE_WRITE_BYTES: usize = 512;
 /// Messages without content that are read before other tasks get their turn.
 pub const EMPTY_MESSAGES_IN_A_ROW: usize = 64;
-/// Time for a connection to become secure, from its first byte.
-pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -28,9 +28,23 @@ pub(super) struct Shared<W> {
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     /// The payload of the last ping: a pong may stand for several (RFC 6455 section 5.5.3).
-    pub(super) pong: Option<Vec<u8>>,
+    pong: Option<Vec<u8>>,
     /// The payload of a close frame.
-    pub(super) close: Option<Vec<u8>>,
+    close: Option<Vec<u8>>,
+    /// One of them has been set, and not all that was to leave since then has left.
+    is_owed: bool,
+}
+
+impl Signals {
+    pub(super) fn pong(&mut self, payload: Vec<u8>) {
+        self.pong = Some(payload);
+        self.is_owed = true;
+    }
+
+    pub(super) fn close(&mut self, payload: Vec<u8>) {
+        self.close = Some(payload);
+        self.is_owed = true;
+    }
 }
 
 impl<W> Shared<W> {
@@ -49,9 +63,9 @@ impl<W> Shared<W> {
         })
     }
 
-    pub(super) fn has_signals(&self) -> bool {
-        let signals = self.signals.borrow();
-        signals.pong.is_some() || signals.close.is_some()
+    /// True when the reading half should help something out.
+    pub(super) fn is_owed(&self) -> bool {
+        self.signals.borrow().is_owed
     }
 }
 
@@ -128,7 +142,9 @@ impl<W> Outbox<W> {
     }
 
     fn take_signals(&mut self, signals: &RefCell<Signals>) {
-        let Signals { pong, close } = signals.take();
+        let mut signals = signals.borrow_mut();
+        let (pong, close) = (signals.pong.take(), signals.close.take());
+        drop(signals);
         if self.closed {
             return;
         }
@@ -186,6 +202,7 @@ impl<W: Write> Outbox<W> {
                 Next::Control(start) => self.control_sent = start + written,
             }
         }
+        signals.borrow_mut().is_owed = false;
         Ok(())
     }
 

@@ -103,18 +103,18 @@ impl<R, W> Reader<R, W> {
     }
 
     fn violated(&mut self, status: u16) -> End {
-        self.incoming.shared.signals.borrow_mut().close = Some(status.to_be_bytes().to_vec());
+        self.incoming.shared.signals.borrow_mut().close(status.to_be_bytes().to_vec());
         End::Violation
     }
 
     /// What a whole control frame brings about.
     fn obey(&mut self, opcode: Opcode, payload: Vec<u8>) -> Option<End> {
         match opcode {
-            Opcode::Ping => self.incoming.shared.signals.borrow_mut().pong = Some(payload),
+            Opcode::Ping => self.incoming.shared.signals.borrow_mut().pong(payload),
             Opcode::Close if is_close(&payload) => {
                 // The same status back (RFC 6455 section 5.5.1).
                 let status = payload.get(..2).unwrap_or_default().to_vec();
-                self.incoming.shared.signals.borrow_mut().close = Some(status);
+                self.incoming.shared.signals.borrow_mut().close(status);
                 return Some(End::Closed);
             }
             Opcode::Close => return Some(self.violated(PROTOCOL_ERROR)),
@@ -143,7 +143,7 @@ impl<R: Read, W: Write<Error = R::Error>> Incoming<R, W> {
             }
             return Ok(read);
         }
-        let read = if self.shared.has_signals() {
+        let read = if self.shared.is_owed() {
             let deliver = pin!(self.shared.deliver());
             match select(deliver, pin!(self.inner.read(buf))).await {
                 // That they cannot leave is for the sending half to find out.

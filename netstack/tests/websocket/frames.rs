@@ -65,6 +65,27 @@ fn a_pong_goes_between_frames_also_when_the_stream_takes_little() {
 }
 
 #[test]
+fn a_pong_that_found_no_room_leaves_later_though_nobody_writes() {
+    run(async {
+        let (socket, mut far) = server(300).await;
+        let (mut reader, mut writer) = socket.split();
+        writer.write_all(&[5; 500]).await.unwrap();
+        assert_eq!(writer.flush().now_or_never(), None, "the stream is full");
+        far.write_all(&masked(0x89, b"?")).await.unwrap();
+        assert_eq!(reader.read(&mut [0; 9]).now_or_never(), None);
+        // Data ends the read, while the pong has not left.
+        far.write_all(&masked(0x82, b"data")).await.unwrap();
+        assert_eq!(reader.read(&mut [0; 9]).await, Ok(4));
+        let mut bytes = Vec::new();
+        for _ in 0..4 {
+            bytes.extend(written(&mut far));
+            assert_eq!(reader.read(&mut [0; 9]).now_or_never(), None);
+        }
+        assert!(bytes == [plain(0x82, &[5; 500]), plain(0x8A, b"?")].concat());
+    });
+}
+
+#[test]
 fn a_close_is_the_end_of_file_and_is_answered_with_the_same_status() {
     for (payload, answer) in
         [(&b""[..], &b""[..]), (&[0x03, 0xE8], &[0x03, 0xE8]), (b"\x0b\xb8because", b"\x0b\xb8")]
