@@ -2,10 +2,15 @@
 //!
 //! An input is the script, a zero byte, and a list of steps. Every step runs in a session with bounded
 //! fuel first, and if it ends there, as a pure step from the stored bytes: the two must agree.
+//!
+//! Where the script begins with a blank, the peers have keys: they sign what they do, verify what they
+//! get, and keep their sessions from step to step. Else signatures are not checked, so that damaged data
+//! get past them, and each step is a new session's: one that has taken values under wrong CIDs may know
+//! better than its bytes.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use air_core::data::{Envelope, decode_call_requests, encode_call_requests};
+use air_core::data::{Envelope, KeyPair, decode_call_requests, encode_call_requests};
 use air_core::exec::limits::{DEPTH_EXCEEDED, ExecutionLimits, FRAMES_EXCEEDED};
 use air_core::step::{CallResult, Outcome, StepOutcome, invoke};
 use air_core::{Parameters, Progress, Script, Session, Signatures};
@@ -37,10 +42,17 @@ const RESULTS: [&str; 12] = [
     "",
 ];
 
+/// The keys of peers that sign.
+static KEYS: LazyLock<[Arc<KeyPair>; PEERS.len()]> =
+    LazyLock::new(|| SECRETS.map(|secret| Arc::new(KeyPair::from_secret(&secret))));
+const SECRETS: [[u8; 32]; PEERS.len()] = [[1; 32], [2; 32], [3; 32]];
+
 /// What a peer keeps.
-#[derive(Default, Clone)]
 struct Peer {
+    parameters: Parameters,
     data: Vec<u8>,
+    /// The session of a peer that signs.
+    session: Option<Session>,
     /// Numbers of the calls that nobody has answered.
     open: Vec<u32>,
 }
@@ -48,20 +60,20 @@ struct Peer {
 pub fn run(bytes: &[u8]) {
     let mut input = Reader::new(bytes);
     let text = String::from_utf8_lossy(input.until(0)).into_owned();
+    let is_signed = text.starts_with(' ');
+    let mut peers: Vec<Peer> = (0..PEERS.len()).map(|index| Peer::new(index, is_signed)).collect();
+    let text = if is_signed { with_ids(text) } else { text };
     let Ok(script) = Script::parse(&text) else {
         return;
     };
     let script = Arc::new(script);
-    let mut peers = vec![Peer::default(); PEERS.len()];
     let mut sent = Vec::new();
     for _ in 0..MAX_STEPS {
         let choice = input.byte();
         let index = usize::from(choice & 3) % PEERS.len();
         let current = current(choice >> 2 & 7, &mut input, &sent, &peers);
         let results = results(choice >> 5, &mut input, &mut peers[index]);
-        let parameters = parameters(index);
-        let Some(outcome) = step(&script, &peers[index].data, &current, &parameters, &results)
-        else {
+        let Some(outcome) = step(&script, &mut peers[index], &current, &results) else {
             return;
         };
         let requests = decode_call_requests(&outcome.call_requests).expect("our own form");
@@ -76,26 +88,41 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// Signatures are not checked: damaged data would end with them.
-fn parameters(index: usize) -> Parameters {
-    let seed = [u8::try_from(index).unwrap_or(0); 32];
-    let mut parameters =
-        Parameters::new(PEERS[0].into(), PEERS[index].into(), "particle".into(), seed);
-    parameters.signatures = Signatures::Unchecked;
-    parameters.limits = LIMITS;
-    parameters
+impl Peer {
+    fn new(index: usize, is_signed: bool) -> Self {
+        let particle = "particle".into();
+        let mut parameters = if is_signed {
+            let id = |index: usize| KEYS[index].peer_id().into();
+            Parameters::new(id(0), id(index), particle, SECRETS[index])
+        } else {
+            Parameters::new(PEERS[0].into(), PEERS[index].into(), particle, SECRETS[index])
+        };
+        parameters.key_pair = Some(KEYS[index].clone());
+        parameters.signatures = if is_signed { Signatures::Checked } else { Signatures::Unchecked };
+        parameters.limits = LIMITS;
+        Self { parameters, data: Vec::new(), session: None, open: Vec::new() }
+    }
+}
+
+/// The script with the ids of peers that sign in place of their short names.
+fn with_ids(text: String) -> String {
+    PEERS.iter().zip(KEYS.iter()).fold(text, |text, (name, key)| {
+        text.replace(&format!("{name:?}"), &format!("{:?}", key.peer_id()))
+    })
 }
 
 /// One step both ways; `None` when it takes more than [`FUEL`].
 fn step(
     script: &Arc<Script>,
-    previous: &[u8],
+    peer: &mut Peer,
     current: &[u8],
-    parameters: &Parameters,
     results: &[(u32, CallResult)],
 ) -> Option<Outcome> {
-    let mut session = Session::restore(script.clone(), parameters.clone(), previous)
-        .expect("stored data are our own");
+    let (parameters, previous) = (&peer.parameters, &peer.data);
+    let mut session = peer.session.take().unwrap_or_else(|| {
+        Session::restore(script.clone(), parameters.clone(), previous)
+            .expect("stored data are our own")
+    });
     session.begin(current, results.to_vec());
     let live = run_in_pieces(&mut session)?;
     let pure = invoke(script.text(), previous, current, parameters, &encode_call_results(results));
@@ -108,7 +135,10 @@ fn step(
         let stored = Envelope::open(&pure.data).map(|envelope| envelope.read().is_ok());
         assert_eq!(stored, Ok(true), "our own data can be read");
     } else {
-        assert!(pure.data == previous, "code {} changed the data", pure.ret_code);
+        assert!(pure.data == *previous, "code {} changed the data", pure.ret_code);
+    }
+    if parameters.signatures == Signatures::Checked {
+        peer.session = Some(session);
     }
     Some(pure)
 }
