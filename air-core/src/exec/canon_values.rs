@@ -98,10 +98,10 @@ fn parts(pair: &Value) -> Result<(Key, &Value), Failure> {
 pub(crate) struct CanonMap {
     /// All pairs, duplicates included; values are the pair objects.
     pub(crate) pairs: Vec<Datum>,
-    /// By key: the pairs' values in order, with their pairs' origins.
-    index: BTreeMap<Key, Vec<Datum>>,
+    /// By key: the places of its pairs, in order.
+    index: BTreeMap<Key, Vec<u32>>,
     /// One pair for each key, the last one, in the order of these.
-    latest: Vec<usize>,
+    latest: Vec<u32>,
     pub(crate) tetraplet: Arc<Tetraplet>,
     pub(crate) cid: Cid,
 }
@@ -110,27 +110,25 @@ impl CanonMap {
     /// Builds the index; the pairs may be from elsewhere.
     pub(crate) fn new(canon: CanonStream) -> Result<Self, Failure> {
         let CanonStream { values: pairs, tetraplet, cid } = canon;
-        let mut index: BTreeMap<Key, Vec<Datum>> = BTreeMap::new();
-        let mut last: BTreeMap<Key, usize> = BTreeMap::new();
-        for (place, datum) in pairs.iter().enumerate() {
-            let (key, value) = parts(&datum.value)?;
-            let datum = Datum { value: value.clone(), ..datum.clone() };
-            last.insert(key.clone(), place);
-            index.entry(key).or_default().push(datum);
+        let mut index: BTreeMap<Key, Vec<u32>> = BTreeMap::new();
+        for (place, datum) in (0..).zip(&pairs) {
+            let (key, _) = parts(&datum.value)?;
+            index.entry(key).or_default().push(place);
         }
-        let mut latest: Vec<usize> = last.into_values().collect();
+        let mut latest: Vec<u32> =
+            index.values().filter_map(|of_key| of_key.last().copied()).collect();
         latest.sort_unstable();
         Ok(Self { pairs, index, latest, tetraplet, cid })
     }
 
-    /// The values of a key, in order.
-    pub(crate) fn values_of(&self, key: &Key) -> Option<&[Datum]> {
-        self.index.get(key).map(Vec::as_slice)
+    /// The values of a key, in order, with their pairs.
+    pub(crate) fn values_of(&self, key: &Key) -> Option<KeyValues<'_>> {
+        self.index.get(key).map(|places| KeyValues { pairs: &self.pairs, places })
     }
 
     /// The pairs that a fold visits: the last one of each key.
     pub(crate) fn unique_pairs(&self) -> impl Iterator<Item = &Datum> {
-        self.latest.iter().filter_map(|&place| self.pairs.get(place))
+        self.latest.iter().filter_map(|&place| self.pairs.get(place as usize))
     }
 
     /// The object of arrays. Of an integer and a string key with the same text the one whose last pair
@@ -139,15 +137,40 @@ impl CanonMap {
         let mut members = Vec::with_capacity(self.latest.len());
         for pair in self.unique_pairs() {
             let Ok((key, _)) = parts(&pair.value) else { continue };
-            let values = self.values_of(&key).unwrap_or_default();
-            let array = Value::array(values.iter().map(|datum| datum.value.clone()).collect())?;
-            members.push((key.text(), array));
+            let Some(values) = self.values_of(&key) else { continue };
+            members.push((key.text(), values.to_value()?));
         }
         Value::object(members)
     }
 
     pub(crate) fn provenance(&self) -> Provenance {
         Provenance::Canon(self.cid.clone())
+    }
+}
+
+/// The values that a canon map has for a key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyValues<'a> {
+    pairs: &'a [Datum],
+    places: &'a [u32],
+}
+
+impl<'a> KeyValues<'a> {
+    /// How many there are.
+    pub(crate) fn len(self) -> usize {
+        self.places.len()
+    }
+
+    /// A value, and the pair that it is from.
+    pub(crate) fn get(self, index: usize) -> Option<(&'a Datum, &'a Value)> {
+        let pair = self.pairs.get(*self.places.get(index)? as usize)?;
+        pair.value.as_object()?.get(VALUE).map(|value| (pair, value))
+    }
+
+    /// The array of them.
+    pub(crate) fn to_value(self) -> Result<Value, TooDeep> {
+        let values = (0..self.len()).filter_map(|index| self.get(index));
+        Value::array(values.map(|(_, value)| value.clone()).collect())
     }
 }
 

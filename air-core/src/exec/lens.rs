@@ -69,14 +69,17 @@ impl Machine {
             }
             Lens::Path(path) => path,
         };
-        let (element, value) = self.element(&canon.values, path)?;
+        let values = &canon.values;
+        let get = |index: usize| values.get(index).map(|datum| (datum, &datum.value));
+        let (element, value) = self.element(values.len(), get, path)?;
         Ok(Selected::CanonElement(element, value))
     }
 
-    /// The element that the first accessor selects, and what the others find in it.
+    /// The element of so many that the first accessor selects, and what the others find in its value.
     fn element<'a>(
         &self,
-        values: &'a [Datum],
+        len: usize,
+        get: impl FnOnce(usize) -> Option<(&'a Datum, &'a Value)>,
         path: &[Accessor],
     ) -> Result<(&'a Datum, Value), Unresolved> {
         let Some((first, rest)) = path.split_first() else {
@@ -102,13 +105,12 @@ impl Machine {
                 }
             },
         };
-        let element = values.get(index as usize).ok_or_else(|| {
+        let (element, value) = get(index as usize).ok_or_else(|| {
             Failure::lens(format!(
-                "lambda is applied to a stream that have only '{}' elements, but '{index}' requested",
-                values.len()
+                "lambda is applied to a stream that have only '{len}' elements, but '{index}' requested"
             ))
         })?;
-        let value = self.walk(&element.value, rest)?.clone();
+        let value = self.walk(value, rest)?.clone();
         Ok((element, value))
     }
 
@@ -135,11 +137,10 @@ impl Machine {
             return Ok(Selected::MapKey(map, nothing, lens));
         };
         let Some((_, behind)) = rest.split_first() else {
-            let all = values.iter().map(|datum| datum.value.clone()).collect();
-            let all = Value::array(all).map_err(Failure::from)?;
+            let all = values.to_value().map_err(Failure::from)?;
             return Ok(Selected::MapKey(map, all, lens));
         };
-        let (element, value) = self.element(values, rest)?;
+        let (element, value) = self.element(values.len(), |index| values.get(index), rest)?;
         Ok(Selected::MapElement(map, element, value, behind))
     }
 
