@@ -40,6 +40,22 @@ pub trait Machine {
 
     /// How much the machine slept, and how often.
     fn idle(&self) -> IdleUse;
+
+    /// What went wrong at the network device; `None` where the machine drives none itself.
+    fn network_device(&self) -> Option<NetworkDeviceUse> {
+        None
+    }
+}
+
+/// What a network device could not do since boot. What it did, the network stack counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkDeviceUse {
+    /// Buffers that came back without a usable frame.
+    pub receive_errors: u64,
+    /// Frames that were not sent: too long, or the device had failed.
+    pub send_drops: u64,
+    /// Times that a frame had to wait because the device had all buffers.
+    pub send_stalls: u64,
 }
 
 /// A snapshot of the heap, in bytes.

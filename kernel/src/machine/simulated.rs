@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 use core::time::Duration;
 
-use super::{BootPhase, HeapUse, IdleUse, Instant, Machine};
+use super::{BootPhase, HeapUse, IdleUse, Instant, Machine, NetworkDeviceUse};
 
 /// Wall clock of a simulated machine at its entry: 2024-01-01T00:00:00Z, in milliseconds.
 pub const SIMULATED_EPOCH_MS: u64 = 1_704_067_200_000;
@@ -100,6 +100,10 @@ impl Machine for Simulated {
 
     fn idle(&self) -> IdleUse {
         IdleUse { halts: self.inner.halts.get(), micros: 0 }
+    }
+
+    fn network_device(&self) -> Option<NetworkDeviceUse> {
+        Some(NetworkDeviceUse { send_stalls: 1, ..NetworkDeviceUse::default() })
     }
 }
 

@@ -86,6 +86,12 @@ fn write_machine(page: &mut Exposition, machine: &dyn Machine) {
     page.metric("aerolith_heap_used_bytes", Gauge, "Memory in use.").value(heap.used);
     page.metric("aerolith_heap_peak_bytes", Gauge, "Most memory in use since boot.")
         .value(heap.peak);
+    if let Some(device) = machine.network_device() {
+        page.metric("aerolith_network_device_total", Counter, "Troubles of the network device.")
+            .sample(&[("what", "receive_error")], device.receive_errors)
+            .sample(&[("what", "send_drop")], device.send_drops)
+            .sample(&[("what", "send_stall")], device.send_stalls);
+    }
     let idle = machine.idle();
     page.metric("aerolith_idle_halts_total", Counter, "Times that the processor was halted.")
         .value(idle.halts);

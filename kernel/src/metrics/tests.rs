@@ -109,6 +109,7 @@ fn the_page_is_well_formed_and_tells_what_was_counted() {
         ("aerolith_boot_phase_seconds{phase=\"simulated\"}", 0.0015),
         ("aerolith_heap_used_bytes", 1_048_576.0),
         ("aerolith_network_sent_frames_total", 0.0),
+        ("aerolith_network_device_total{what=\"send_stall\"}", 1.0),
     ] {
         assert_eq!(value_of(&samples, series), Some(value), "{series}");
     }

@@ -26,6 +26,7 @@ pub use problem::Problem;
 pub use query::{QueryError, parse_query};
 pub use script_cache::ScriptCache;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -285,6 +286,7 @@ impl Node {
     ) -> Slot<Report> {
         let particle = Rc::new(particle);
         let actor = Actor::new(self.clone(), particle.clone(), sender, caller, lifetime);
+        let actor = Box::new(actor);
         if let Some(mail) = mail {
             // An empty inbox has room for whatever passed the checks.
             let _ = actor.inbox().push(mail);

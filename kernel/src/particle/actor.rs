@@ -123,12 +123,12 @@ impl<E: Environment> Actor<E> {
 
     /// Runs the particle to its end, which is its deadline at the latest. Calls that are still running
     /// then are dropped with it.
-    pub async fn run(self) -> Report {
+    ///
+    /// In a box, because each future that it passes through would keep a place for it otherwise.
+    pub async fn run(self: Box<Self>) -> Report {
         let (vitals, deadline) = (self.vitals.clone(), self.particle.deadline);
         let executor = self.environment.executor().clone();
-        // On the heap, so that moving the task does not copy all the states that it may be in.
-        let life = Box::pin(self.live());
-        let end = executor.timeout_at(deadline, life).await.unwrap_or(End::Expired);
+        let end = executor.timeout_at(deadline, self.live()).await.unwrap_or(End::Expired);
         Report {
             end,
             fault: vitals.fault.take(),
@@ -139,7 +139,7 @@ impl<E: Environment> Actor<E> {
         }
     }
 
-    async fn live(mut self) -> End {
+    async fn live(mut self: Box<Self>) -> End {
         loop {
             let (mut outcome, turn) = match self.step().await {
                 Ok(done) => done,

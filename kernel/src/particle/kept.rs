@@ -1,5 +1,6 @@
 //! A particle's data between steps: decoded while it is busy, as bytes once it has been idle.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -10,13 +11,13 @@ use super::Particle;
 /// In one of the two forms. Decoded and verified, a step costs only what it changes; encoded and signed,
 /// the data are several times smaller, and in one piece.
 pub(super) struct Kept {
-    session: Option<Session>,
+    session: Option<Box<Session>>,
     bytes: Vec<u8>,
 }
 
 impl Kept {
-    pub(super) const fn new(session: Session) -> Self {
-        Self { session: Some(session), bytes: Vec::new() }
+    pub(super) fn new(session: Session) -> Self {
+        Self { session: Some(Box::new(session)), bytes: Vec::new() }
     }
 
     /// The decoded form. Bytes that this node wrote can be read again; should they not be, the particle
@@ -29,8 +30,9 @@ impl Kept {
         let bytes = &mut self.bytes;
         self.session.get_or_insert_with(|| {
             let bytes = core::mem::take(bytes);
-            Session::restore(particle.script.clone(), parameters(), &bytes)
-                .unwrap_or_else(|_| Session::new(particle.script.clone(), parameters()))
+            let session = Session::restore(particle.script.clone(), parameters(), &bytes)
+                .unwrap_or_else(|_| Session::new(particle.script.clone(), parameters()));
+            Box::new(session)
         })
     }
 

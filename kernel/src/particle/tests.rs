@@ -170,7 +170,8 @@ impl World {
                     deadline: self.executor.now().after(Duration::from_millis(1000)),
                 });
                 let caller = Caller { init_peer_id: self.id(0), author: None };
-                let actor = Actor::new(peer.clone(), particle, Sender::Own, caller, lifetime);
+                let actor =
+                    Box::new(Actor::new(peer.clone(), particle, Sender::Own, caller, lifetime));
                 *peer.inbox.borrow_mut() = Some(actor.inbox());
                 let slot = Slot::new();
                 let ended = slot.clone();

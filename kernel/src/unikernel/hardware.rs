@@ -1,14 +1,15 @@
 //! The machine as the node sees it.
 
+use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use hypervisor_glue::boot::phases;
 use hypervisor_glue::clock;
 use hypervisor_glue::entropy::Csprng;
 use hypervisor_glue::memory::heap::KernelHeap;
 use hypervisor_glue::trap::interrupts;
-use kernel::machine::{BootPhase, HeapUse, IdleUse, Instant, Machine};
+use kernel::machine::{BootPhase, HeapUse, IdleUse, Instant, Machine, NetworkDeviceUse};
 use rand_core::Rng;
 
 /// The hardware, behind the node's trait.
@@ -16,13 +17,21 @@ use rand_core::Rng;
 pub struct Hardware {
     heap: &'static KernelHeap,
     random: RefCell<Csprng>,
+    network_device: NetworkDeviceCell,
 }
+
+/// Where the main loop, which has the network device, leaves what went wrong there.
+pub type NetworkDeviceCell = Rc<Cell<Option<NetworkDeviceUse>>>;
 
 impl Hardware {
     /// The machine whose memory `heap` manages and whose random numbers come from `random`; the
     /// clock is up.
-    pub const fn new(heap: &'static KernelHeap, random: Csprng) -> Hardware {
-        Hardware { heap, random: RefCell::new(random) }
+    pub fn new(
+        heap: &'static KernelHeap,
+        random: Csprng,
+        network_device: NetworkDeviceCell,
+    ) -> Hardware {
+        Hardware { heap, random: RefCell::new(random), network_device }
     }
 }
 
@@ -56,6 +65,10 @@ impl Machine for Hardware {
     fn idle(&self) -> IdleUse {
         let micros = micros_of(interrupts::idle_ticks());
         IdleUse { halts: interrupts::halts(), micros }
+    }
+
+    fn network_device(&self) -> Option<NetworkDeviceUse> {
+        self.network_device.get()
     }
 }
 

@@ -5,8 +5,10 @@ use core::ops::ControlFlow;
 use hypervisor_glue::virtio::MachineTransport;
 use hypervisor_glue::virtio::net::{Interrupt, VirtioNet};
 use hypervisor_glue::{apic, clock};
-use kernel::machine::{Instant, MainLoop};
+use kernel::machine::{Instant, MainLoop, NetworkDeviceUse};
 use netstack::Stack;
+
+use super::hardware::NetworkDeviceCell;
 
 /// How often a device is looked at that cannot interrupt.
 const DEAF_POLL_MICROS: u64 = 1_000;
@@ -16,12 +18,18 @@ const DEAF_POLL_MICROS: u64 = 1_000;
 pub struct Host {
     stack: Stack,
     nic: Option<VirtioNet<MachineTransport>>,
+    troubles: NetworkDeviceCell,
 }
 
 impl Host {
-    /// A host that moves frames between `stack` and `nic`, or none.
-    pub fn new(stack: Stack, nic: Option<VirtioNet<MachineTransport>>) -> Host {
-        Host { stack, nic }
+    /// A host that moves frames between `stack` and `nic`, or none, and leaves in `troubles` what went
+    /// wrong there.
+    pub fn new(
+        stack: Stack,
+        nic: Option<VirtioNet<MachineTransport>>,
+        troubles: NetworkDeviceCell,
+    ) -> Host {
+        Host { stack, nic, troubles }
     }
 }
 
@@ -31,6 +39,12 @@ impl MainLoop for Host {
         let now = netstack::time::Instant::from_micros(i64::try_from(now.as_micros()).ok()?);
         let next = self.stack.poll(now, nic);
         nic.flush();
+        let counters = nic.counters();
+        self.troubles.set(Some(NetworkDeviceUse {
+            receive_errors: counters.received_errors,
+            send_drops: counters.sent_drops,
+            send_stalls: counters.sent_stalls,
+        }));
         u64::try_from(next?.total_micros()).ok().map(Instant::from_micros)
     }
 

@@ -18,7 +18,7 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium};
 
 use super::configuration;
 use super::devices::{self, Devices};
-use super::hardware::{self, Hardware};
+use super::hardware::{self, Hardware, NetworkDeviceCell};
 use super::host::Host;
 
 /// Runs the node until there is nothing left to do.
@@ -42,7 +42,8 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     apic::init_timer();
     phases::mark("acpi");
     let Devices { nic, random } = devices::find(info, &acpi);
-    let machine: Rc<dyn Machine> = Rc::new(Hardware::new(heap, random));
+    let troubles = NetworkDeviceCell::default();
+    let machine: Rc<dyn Machine> = Rc::new(Hardware::new(heap, random, troubles.clone()));
     phases::mark("devices");
     let config = configuration::find(&info.command_line);
     let executor = Executor::new(machine.clone());
@@ -50,7 +51,7 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     let _running = kernel::run::start(&executor, &stack, machine, config);
     phases::mark("node");
     hardware::log_phases();
-    executor::drive(&executor, &mut Host::new(stack, nic));
+    executor::drive(&executor, &mut Host::new(stack, nic, troubles));
     power::exit(ExitCode::Success)
 }
 
