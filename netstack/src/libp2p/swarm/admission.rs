@@ -198,3 +198,122 @@ impl Drop for Place {
         self.table.borrow_mut().held.remove(&self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::libp2p::swarm::clock::Clock;
+    use crate::time::{Duration, Timer};
+
+    /// A clock that stands still.
+    #[derive(Clone)]
+    struct Still(Rc<core::cell::Cell<Instant>>);
+
+    impl Timer for Still {
+        fn now(&self) -> Instant {
+            self.0.get()
+        }
+
+        async fn sleep_until(&self, _: Instant) {
+            core::future::pending::<()>().await;
+        }
+    }
+
+    struct Setting {
+        places: Places,
+        now: Rc<core::cell::Cell<Instant>>,
+        clock: Clock,
+    }
+
+    impl Setting {
+        fn new(change: impl FnOnce(&mut Limits)) -> Self {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            let now = Rc::new(core::cell::Cell::new(Instant::ZERO));
+            let clock = Clock::new(Still(Rc::clone(&now)));
+            Self { places: Places::new(limits), now, clock }
+        }
+
+        fn pass(&self, duration: Duration) {
+            self.now.set(after(self.now.get(), duration));
+        }
+
+        fn arrive(&self, from: u8) -> Result<Place, NoRoom> {
+            self.places.admit(self.now.get(), &Origin::V4([from; 4]))
+        }
+
+        fn establish(&self, from: u8) -> (Place, Rc<Activity>) {
+            let Ok(place) = self.arrive(from) else { panic!("there is room") };
+            let activity = Activity::new(self.clock.clone());
+            place.establish(&activity);
+            (place, activity)
+        }
+    }
+
+    fn ended(places: &[Place]) -> Vec<bool> {
+        places.iter().map(|place| place.ending.is_said()).collect()
+    }
+
+    #[test]
+    fn one_handshake_too_many_costs_the_oldest_its_place() {
+        let setting = Setting::new(|limits| {
+            (limits.max_handshakes, limits.max_handshakes_per_address) = (3, 2);
+        });
+        let mut places: Vec<Place> =
+            [1, 2, 2].map(|from| setting.arrive(from)).into_iter().flatten().collect();
+        assert_eq!(ended(&places), [false; 3]);
+        // From an address that has as many as it may: the oldest of that address.
+        places.extend(setting.arrive(2));
+        assert_eq!(ended(&places), [false, true, false, false]);
+        // From another one: the oldest of all.
+        places.extend(setting.arrive(3));
+        assert_eq!(ended(&places), [true, true, false, false, false]);
+        assert_eq!(setting.places.count(), (0, 3, 2));
+        drop(places);
+        assert_eq!(setting.places.count(), (0, 0, 2));
+    }
+
+    #[test]
+    fn who_is_of_use_stays_and_who_is_busy_stays_for_certain() {
+        let setting = Setting::new(|limits| limits.max_connections = 3);
+        let (idle, _) = setting.establish(1);
+        let (useful, used) = setting.establish(1);
+        used.prove_useful();
+        let (busy, work) = setting.establish(1);
+        let work = work.begin();
+        assert_eq!(setting.arrive(2).err(), Some(NoRoom), "nobody is idle for long enough");
+        setting.pass(EVICTION_GRACE);
+        let newcomer = setting.arrive(2);
+        assert!(newcomer.is_ok() && idle.ending.is_said());
+        // A handshake that takes too long leaves before anybody who is ready.
+        setting.pass(USEFUL_EVICTION_GRACE);
+        let second = setting.arrive(3);
+        assert!(newcomer.is_ok_and(|place| place.ending.is_said()));
+        let Ok(second) = second else { panic!("there is room") };
+        second.establish(&Activity::new(setting.clock.clone()));
+        assert!(!useful.ending.is_said());
+        // The other one has only just come.
+        let third = setting.arrive(4);
+        assert!(third.is_ok() && useful.ending.is_said() && !second.ending.is_said());
+        // One that is busy never leaves.
+        setting.pass(USEFUL_EVICTION_GRACE * 100);
+        let more: Vec<_> = (0..10).map(|from| setting.arrive(from)).collect();
+        assert!(more.iter().all(Result::is_ok) && !busy.ending.is_said());
+        drop(work);
+    }
+
+    #[test]
+    fn one_address_gets_no_more_than_its_part() {
+        let setting = Setting::new(|limits| limits.max_connections_per_address = 2);
+        let (first, _) = setting.establish(1);
+        let (second, work) = setting.establish(1);
+        let _work = work.begin();
+        assert!(setting.arrive(1).is_err());
+        assert!(setting.arrive(2).is_ok());
+        setting.pass(EVICTION_GRACE);
+        assert!(setting.arrive(1).is_ok());
+        assert!(first.ending.is_said() && !second.ending.is_said());
+    }
+}

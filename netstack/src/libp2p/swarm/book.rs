@@ -162,3 +162,83 @@ fn pause(failures: u32) -> Duration {
     let micros = BACKOFF_FIRST.total_micros().saturating_mul(1 << doublings);
     Duration::from_micros(micros.min(BACKOFF_MAX.total_micros()))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    fn peer(number: usize) -> PeerId {
+        let mut key = [0; 32];
+        key.iter_mut().zip(number.to_le_bytes()).for_each(|(slot, byte)| *slot = byte);
+        PeerId::from_public_key(key)
+    }
+
+    fn address(port: usize) -> Multiaddr {
+        let Ok(address) = format!("/ip4/1.2.3.4/tcp/{port}").parse() else { panic!("an address") };
+        address
+    }
+
+    #[test]
+    fn a_peer_has_few_addresses_the_one_that_works_first_and_the_latest_next() {
+        let mut book = Book::default();
+        assert!(book.add(peer(1), (1..=MAX_ADDRESSES_PER_PEER + 3).map(address)));
+        assert_eq!(book.addresses(peer(1)).len(), MAX_ADDRESSES_PER_PEER);
+        assert!(!book.add(peer(1), [address(1)]), "known already");
+        book.worked(peer(1), &address(5));
+        assert!(book.add(peer(1), [address(99)]));
+        let addresses = book.addresses(peer(1));
+        assert_eq!(addresses.len(), MAX_ADDRESSES_PER_PEER);
+        assert_eq!(addresses.get(..2), Some(&[address(5), address(99)][..]));
+        // Whatever a peer says of itself, the address that works stays.
+        book.replace(peer(1), Vec::from([address(7)]));
+        assert_eq!(book.addresses(peer(1)), [address(5), address(7)]);
+        book.worked(peer(1), &address(7));
+        assert_eq!(book.addresses(peer(1)), [address(7), address(5)]);
+    }
+
+    #[test]
+    fn the_book_holds_so_many_peers_and_forgets_the_longest_unused_but_never_a_pinned_one() {
+        let mut book = Book::default();
+        book.pin(peer(0));
+        for number in 1..MAX_KNOWN_PEERS {
+            book.add(peer(number), [address(1)]);
+        }
+        assert_eq!(book.len(), MAX_KNOWN_PEERS);
+        book.add(peer(1), [address(2)]);
+        book.add(peer(MAX_KNOWN_PEERS), [address(1)]);
+        assert_eq!(book.len(), MAX_KNOWN_PEERS);
+        assert!(book.addresses(peer(2)).is_empty(), "the longest unused");
+        assert!(!book.addresses(peer(1)).is_empty(), "used since");
+        assert!(book.entries.contains_key(&peer(0)), "pinned");
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_end_with_a_connection_that_lasts() {
+        let random = Randomness::new(ChaCha20Rng::seed_from_u64(1));
+        let mut book = Book::default();
+        let mut now = Instant::ZERO;
+        book.failed(peer(1), now, &random);
+        assert_eq!(book.rests_until(peer(1), now), None, "nobody that is known");
+        book.add(peer(1), [address(1)]);
+        for seconds in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+            book.failed(peer(1), now, &random);
+            let Some(until) = book.rests_until(peer(1), now) else { panic!("it rests") };
+            let (rest, usual) = (until - now, Duration::from_secs(seconds));
+            assert!(rest >= usual * 3 / 4 && rest <= usual * 5 / 4, "{rest} instead of {usual}");
+            now = until;
+            assert_eq!(book.rests_until(peer(1), now), None);
+        }
+        book.ended(peer(1), now, STABLE_AFTER - Duration::from_micros(1), &random);
+        assert!(book.rests_until(peer(1), now).is_some(), "it did not last");
+        book.ended(peer(1), now, STABLE_AFTER, &random);
+        assert_eq!(book.rests_until(peer(1), now), None);
+        book.failed(peer(1), now, &random);
+        let until = book.rests_until(peer(1), now);
+        assert!(until.is_some_and(|until| until - now <= Duration::from_millis(1250)));
+    }
+}

@@ -7,7 +7,7 @@ use embedded_io_async::Read;
 use super::dialing::reach;
 use super::error::SendError;
 use super::inner::Inner;
-use super::limits::{RECEIPT_PATIENCE, SEND_TIMEOUT};
+use super::limits::{RECEIPT_PATIENCE, SEND_TIMEOUT, extra_time};
 use super::link::Link;
 use crate::Stream as _;
 use crate::libp2p::particle::{self, Message, WriteError};
@@ -50,7 +50,7 @@ async fn send_within(
         return Err(SendError::TooLarge);
     }
     let queued = inner.outbox.enter(peer, bytes).map_err(|_| SendError::QueueFull)?;
-    let deadline = inner.clock.later(SEND_TIMEOUT);
+    let deadline = inner.clock.later(SEND_TIMEOUT + extra_time(bytes));
     let sending = async {
         for _ in 1..ATTEMPTS {
             let link = reach(inner, peer).await?;

@@ -51,8 +51,11 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub const MAX_OPEN_STREAMS: usize = 1000;
 /// Incoming streams of one connection that are served at once; others wait in yamux.
 pub const MAX_SERVED_STREAMS: usize = 16;
-/// Time for an incoming stream to choose its protocol and to bring its message.
+/// Time for an incoming stream to choose its protocol and to bring its message; a particle that is long
+/// has more time, see [`SLOWEST_BYTES_PER_SECOND`].
 pub const INBOUND_STREAM_TIMEOUT: Duration = Duration::from_secs(10);
+/// A particle has a second more for so many of its bytes, either way.
+pub const SLOWEST_BYTES_PER_SECOND: usize = 64 * 1024;
 /// Bytes of one particle message, either way (what stock clients take).
 pub const MAX_PARTICLE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of all particles that are being received or wait for the handler.
@@ -77,7 +80,8 @@ pub const PROGRESS_HALF_LIFE: Duration = Duration::from_millis(250);
 pub const MAX_NEGOTIATIONS: usize = 8;
 /// Outgoing particles of one connection that are being written or wait for their receipt.
 pub const MAX_SENDING: usize = 64;
-/// Time for a particle to be sent, connecting included.
+/// Time for a particle to be sent, connecting included; one that is long has more time, see
+/// [`SLOWEST_BYTES_PER_SECOND`].
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that a peer has, after all was written, to close the stream in return.
 pub const RECEIPT_PATIENCE: Duration = Duration::from_secs(5);
@@ -124,3 +128,8 @@ pub const MAX_ADDRESSES_PER_PEER: usize = 8;
 pub const MAX_LISTEN_ADDRESSES: usize = 16;
 /// Time that a shutdown takes at most.
 pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The time that a particle of `bytes` has beyond the usual one.
+pub(super) fn extra_time(bytes: usize) -> Duration {
+    Duration::from_secs((bytes / SLOWEST_BYTES_PER_SECOND) as u64)
+}

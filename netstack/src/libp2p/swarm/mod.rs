@@ -24,6 +24,13 @@
 //! [`limits::SEND_TIMEOUT`] or not at all. [`Swarm::send`] says that it has arrived only when the peer has
 //! closed the stream in return, or has had time for it on a connection that lives on.
 //!
+//! # Memory
+//!
+//! An idle connection keeps some 9 KiB: its tasks, noise, yamux and tables; below it, a socket of the
+//! network stack keeps its buffers ([`crate::limits::DEFAULT_TCP_RECEIVE_BYTES`] and
+//! [`crate::limits::DEFAULT_TCP_SEND_BYTES`] unless configured otherwise). `tests/swarm_memory.rs` holds
+//! 500 of them to a bound. Particles take memory only as [`Limits`] allows.
+//!
 //! # Not supported
 //!
 //! Relayed connections: a peer without a known address is reached only while it is connected.

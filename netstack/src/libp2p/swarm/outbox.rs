@@ -91,3 +91,47 @@ impl Drop for Queued {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn each_bound_holds_at_its_value_and_one_past_it() {
+        let peer = |number| PeerId::from_public_key([number; 32]);
+        let outbox = Outbox::new(10 * MAX_QUEUED_BYTES_PER_PEER);
+        let count: Vec<_> = (0..MAX_QUEUED_PER_PEER).map(|_| outbox.enter(peer(1), 1)).collect();
+        assert!(count.iter().all(Result::is_ok));
+        assert_eq!(outbox.enter(peer(1), 1).err(), Some(Full));
+        assert!(outbox.enter(peer(2), 1).is_ok(), "another peer has its own");
+        drop(count);
+        assert_eq!(outbox.load(), (0, 0));
+
+        let one = outbox.enter(peer(1), MAX_QUEUED_BYTES_PER_PEER - 1);
+        let two = outbox.enter(peer(1), 1);
+        assert!(one.is_ok() && two.is_ok());
+        assert_eq!(outbox.enter(peer(1), 1).err(), Some(Full));
+        drop((one, two));
+        assert!(outbox.enter(peer(1), MAX_QUEUED_BYTES_PER_PEER + 1).is_ok(), "alone it may");
+
+        let outbox = Outbox::new(100);
+        let most = outbox.enter(peer(1), 99);
+        assert_eq!(outbox.enter(peer(2), 2).err(), Some(Full));
+        assert!(outbox.enter(peer(2), 1).is_ok());
+        drop(most);
+
+        let outbox = Outbox::new(usize::MAX);
+        let held: Vec<_> = (0..MAX_QUEUED)
+            .map(|number| {
+                let number = u8::try_from(number / MAX_QUEUED_PER_PEER).unwrap_or(u8::MAX);
+                outbox.enter(peer(number), 0)
+            })
+            .collect();
+        assert!(held.iter().all(Result::is_ok));
+        assert_eq!(outbox.enter(peer(200), 0).err(), Some(Full));
+        drop(held);
+        assert!(outbox.state.borrow().by_peer.is_empty());
+    }
+}

@@ -8,7 +8,7 @@ use super::identity::{self, PROTOCOLS};
 use super::inner::Inner;
 use super::limits::INBOUND_STREAM_TIMEOUT;
 use super::link::Link;
-use super::metered::Metered;
+use super::metered::{Failure, Metered};
 use crate::Stream as _;
 use crate::libp2p::yamux::Stream;
 use crate::libp2p::{identify, multistream, particle, ping};
@@ -48,20 +48,21 @@ pub(super) async fn serve(inner: Rc<Inner>, link: Rc<Link>, mut stream: Stream) 
 async fn receive(inner: &Inner, link: &Link, mut stream: Stream, deadline: Instant) {
     let busy = link.activity.begin();
     let max_bytes = inner.config.limits.max_particle_bytes;
-    let mut metered = Metered::new(&mut stream, &inner.budget, link.peer, max_bytes);
-    let read = until(&inner.clock, deadline, particle::read(&mut metered, max_bytes)).await;
-    let crowded_out = metered.is_crowded_out();
+    let (budget, clock) = (&inner.budget, &inner.clock);
+    let mut metered = Metered::new(&mut stream, (budget, clock), (link.peer, max_bytes), deadline);
+    let read = particle::read(&mut metered, max_bytes).await;
+    let failure = metered.failure();
     let (bytes, share) = metered.finish();
-    inner.count(|counters| match read {
-        Ok(Ok(_)) => {
+    inner.count(|counters| match (&read, failure) {
+        (Ok(_), _) => {
             counters.particles_received += 1;
             counters.particle_bytes_received += bytes as u64;
         }
-        Ok(Err(_)) if crowded_out => counters.particles_crowded_out += 1,
-        Ok(Err(_)) => counters.particles_malformed += 1,
-        Err(_) => counters.streams_timed_out += 1,
+        (Err(_), Some(Failure::CrowdedOut)) => counters.particles_crowded_out += 1,
+        (Err(_), Some(Failure::Late)) => counters.streams_timed_out += 1,
+        (Err(_), None) => counters.particles_malformed += 1,
     });
-    let Ok(Ok(message)) = read else { return };
+    let Ok(message) = read else { return };
     if let Some(share) = &share {
         share.complete();
     }
@@ -69,7 +70,8 @@ async fn receive(inner: &Inner, link: &Link, mut stream: Stream, deadline: Insta
     let taken = inner.handler.particle(link.peer, message);
     let farewell = async {
         // The receipt: the message was read whole.
-        let _delivered_or_not = until(&inner.clock, deadline, stream.shutdown()).await;
+        let patience = inner.clock.later(INBOUND_STREAM_TIMEOUT);
+        let _delivered_or_not = until(&inner.clock, patience, stream.shutdown()).await;
         drop(stream);
         drop(busy);
     };
