@@ -7,6 +7,8 @@ use core::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use super::cid::{self, Form};
+
 /// Digits of a SHA-256 in hexadecimal.
 const STORAGE_DIGITS: usize = 64;
 /// Lengths of a CID of version 0.
@@ -26,6 +28,17 @@ pub enum Kind {
 /// The name of a message or a file: 64 lower-case hexadecimal digits, or a CID.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemHash(Arc<str>);
+
+/// Whether a hash is the name of some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// It is.
+    This,
+    /// It is that of others.
+    Another,
+    /// It is not the one that IPFS nodes give by themselves, but who adds a file may choose how it is cut.
+    Unknown,
+}
 
 /// The text is none of the forms of an item hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +63,19 @@ impl ItemHash {
     #[must_use]
     pub fn kind(&self) -> Kind {
         if self.0.len() == STORAGE_DIGITS { Kind::Storage } else { Kind::Ipfs }
+    }
+
+    /// Whether this is the name of a file of these bytes.
+    #[must_use]
+    pub fn names(&self, bytes: &[u8]) -> Names {
+        let forms: &[Form] = match self.kind() {
+            Kind::Storage if Self::of(bytes) == *self => return Names::This,
+            Kind::Storage => return Names::Another,
+            Kind::Ipfs if self.0.starts_with("Qm") => &[Form::Version0],
+            Kind::Ipfs => &[Form::Version1RawLeaves, Form::Version1],
+        };
+        let is_this = |form: &Form| cid::name(bytes, *form).is_some_and(|name| *name == *self.0);
+        if forms.iter().any(is_this) { Names::This } else { Names::Unknown }
     }
 
     /// The text.

@@ -20,6 +20,7 @@
 //! | [`limits`] | every bound |
 
 pub mod calendar;
+mod cid;
 pub mod cron;
 pub mod host;
 pub mod item_hash;

@@ -1,7 +1,9 @@
 //! Which program a request is for: `/vm/HASH/PATH`, or the hash in base32 as the first label of the host.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
+use crate::aleph::cid::base32;
 use crate::aleph::item_hash::{ItemHash, lower_hex};
 
 /// What a path that names a program begins with.
@@ -65,26 +67,9 @@ fn by_host(host: &str) -> Option<ItemHash> {
 #[must_use]
 pub fn host_label(program: &ItemHash) -> Option<String> {
     let digits = program.as_str().as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    let mut label = String::with_capacity(LABEL_LETTERS);
-    let (mut bits, mut count) = (0_u32, 0);
-    for digit in digits {
-        bits = bits << 4 | char::from(*digit).to_digit(16)?;
-        count += 4;
-        if count >= 5 {
-            count -= 5;
-            label.push(letter(bits >> count));
-            bits &= (1 << count) - 1;
-        }
-    }
-    label.push(letter(bits << (5 - count)));
-    Some(label)
-}
-
-fn letter(value: u32) -> char {
-    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let index = usize::try_from(value & 31).unwrap_or(0);
-    char::from(LETTERS[index])
+    let nibble =
+        |digit: u8| char::from(digit).to_digit(16).and_then(|nibble| u8::try_from(nibble).ok());
+    let byte = |pair: &[u8; 2]| Some(nibble(pair[0])? << 4 | nibble(pair[1])?);
+    let bytes: Option<Vec<u8>> = digits.as_chunks().0.iter().map(byte).collect();
+    bytes.filter(|bytes| 2 * bytes.len() == 64).map(|bytes| base32(&bytes))
 }
