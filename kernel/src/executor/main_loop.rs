@@ -9,7 +9,7 @@ use crate::machine::MainLoop;
 /// The network is polled again after every turn in which tasks ran, because what they wrote must leave
 /// before the machine sleeps; the machine sleeps only when neither tasks nor network have work.
 pub fn drive(executor: &Executor, host: &mut impl MainLoop) {
-    loop {
+    while !host.is_over() {
         // A poll before the turn brings news to the tasks; one after it sends what they wrote.
         host.poll_network(executor.now());
         let turn = executor.turn();

@@ -94,6 +94,11 @@ pub trait MainLoop {
     /// Moves packets in and out once. Returns when the network wants to be polled again at the latest.
     fn poll_network(&mut self, now: Instant) -> Option<Instant>;
 
+    /// Whether the main loop is to end although there is work.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     /// Sleeps until `until` (for ever if `None`) or until a device has news, whichever is first.
     /// `ControlFlow::Break` ends the main loop.
     fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()>;

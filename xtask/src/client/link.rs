@@ -21,8 +21,8 @@ use netstack::{Stream, Timer};
 use super::LinkError;
 use crate::host::{Ground, TcpStream};
 
-/// Time for TCP, WebSocket, noise and the negotiations.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for TCP, WebSocket, noise and the negotiations; the published client gives as much.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest particle either way; the published client takes no more.
 const MAX_PARTICLE_BYTES: usize = particle::CLIENT_MAX_BYTES;
 /// What a client calls itself.

@@ -81,8 +81,13 @@ impl MainLoop for EventLoop {
         None
     }
 
+    fn is_over(&self) -> bool {
+        self.stopper.is_stopped()
+    }
+
     fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {
-        if self.stopper.is_stopped() {
+        // The poll before may have taken the event that would end the wait.
+        if self.is_over() {
             return ControlFlow::Break(());
         }
         let timeout = until.map(|until| until.since(self.machine.now()));

@@ -23,3 +23,6 @@ pub use machine::OperatingSystem;
 pub use network::HostNetwork;
 pub use sockets::Sockets;
 pub use stream::TcpStream;
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,9 @@ const LARGE: usize = 256 << 10;
 const LARGE_AT_ONCE: usize = 4;
 /// Particles that one connection carries at most.
 const PARTICLES_PER_CONNECTION: u64 = 20;
+/// Time between the first connections of two clients: QEMU's user network repeats what a full backlog
+/// lets fall only after seconds.
+const RAMP: Duration = Duration::from_millis(100);
 /// Longest pause between two particles, in milliseconds.
 const PAUSE_MS: u64 = 500;
 
@@ -89,6 +92,7 @@ struct Life {
 
 impl Life {
     async fn run(mut self, until: Instant) {
+        self.ground.executor.sleep(RAMP * self.number).await;
         let mut left = self.plan.particles;
         while left != Some(0) && (left.is_some() || self.ground.executor.now() < until) {
             let mut seed = [0; 32];

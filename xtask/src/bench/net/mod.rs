@@ -7,6 +7,7 @@
 mod measure;
 
 use std::future::Future;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -15,9 +16,11 @@ use netstack::libp2p::Multiaddr;
 
 use crate::build::{self, Image};
 use crate::host::Ground;
+use crate::lint::cargo;
 use crate::qemu::{self, Machine};
 use crate::stock_client::StockClient;
 use crate::subject::Subject;
+use crate::{external, workspace};
 
 /// Memory of the nodes in MiB.
 const MEMORY: u32 = 256;
@@ -53,6 +56,9 @@ const ROWS: [&str; 8] = [
 ];
 
 pub(super) fn run(options: &Options) -> Result<()> {
+    if cfg!(debug_assertions) {
+        return optimised(options);
+    }
     let mut columns: Vec<(&str, Column)> = Vec::new();
     if !options.skip_qemu {
         qemu::install::ensure()?;
@@ -76,6 +82,17 @@ pub(super) fn run(options: &Options) -> Result<()> {
     }
     print!("{}", table(&columns));
     Ok(())
+}
+
+/// The same by this program as it is when it is optimised: it is client, and one of the nodes.
+fn optimised(options: &Options) -> Result<()> {
+    external::run(&mut cargo(&["build", "--release", "--locked", "--package", "xtask"]))?;
+    let mut command = Command::new(workspace::target().join("release").join("xtask"));
+    command.args(["bench", "net", "--seconds", &options.seconds.to_string()]);
+    let flags =
+        [(options.skip_qemu, "--skip-qemu"), (options.skip_comparison, "--skip-comparison")];
+    command.args(flags.iter().filter_map(|(wanted, flag)| wanted.then_some(*flag)));
+    external::run(&mut command)
 }
 
 fn column(subject: &Subject, options: &Options, exact_memory: bool) -> Result<Column> {
