@@ -167,9 +167,10 @@ pub(crate) struct ScriptBuilder {
 }
 
 impl ScriptBuilder {
-    /// A builder with room for so many nodes.
-    pub(crate) fn with_room(nodes: usize) -> Self {
-        Self { nodes: Vec::with_capacity(nodes), ..Self::default() }
+    /// A builder with room for so many nodes and calls among them.
+    pub(crate) fn with_room(nodes: usize, calls: usize) -> Self {
+        let (nodes, calls) = (Vec::with_capacity(nodes), Vec::with_capacity(calls));
+        Self { nodes, calls, ..Self::default() }
     }
 
     /// Adds the operands of a `call`.

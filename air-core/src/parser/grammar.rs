@@ -16,8 +16,8 @@ use super::token::{Kind, Token, TokenSet};
 use super::validation::Validator;
 use crate::Span;
 use crate::ast::{
-    Accessor, Instruction, Iterable, Node, NodeId, Operand, Restricted, Script, ScriptBuilder,
-    Variable,
+    Accessor, Call, Instruction, Iterable, Node, NodeId, Operand, Restricted, Script,
+    ScriptBuilder, Variable,
 };
 
 /// Why an instruction could not be read.
@@ -118,12 +118,21 @@ pub(super) struct Parser<'a> {
     limits: ParseLimits,
 }
 
-/// How many nodes the text has at most, so that they never move: each begins with a bracket and takes
-/// [`MIN_NODE_BYTES`].
-fn room_for_nodes(text: &str, limits: &ParseLimits) -> usize {
-    let brackets = text.bytes().filter(|&byte| byte == b'(').count();
-    let within = limits.nodes.min(limits.memory / size_of::<Node>());
-    brackets.min(text.len() / MIN_NODE_BYTES + 1).min(within)
+/// A builder with room for what the text holds, so that it hardly ever moves: a bracket before a word
+/// begins an instruction, nearly any other one stands in a call.
+fn builder_for(text: &str, limits: &ParseLimits) -> ScriptBuilder {
+    let bytes = text.as_bytes();
+    let (mut nodes, mut calls) = (0_usize, 0_usize);
+    for (&byte, &next) in bytes.iter().zip(bytes.iter().skip(1)) {
+        let (is_bracket, is_word) = (byte == b'(', next.is_ascii_lowercase());
+        nodes += usize::from(is_bracket & is_word);
+        calls += usize::from(is_bracket & !is_word);
+    }
+    let longest = (text.len() / MIN_NODE_BYTES + 1).min(limits.nodes);
+    ScriptBuilder::with_room(
+        nodes.min(longest).min(limits.memory / size_of::<Node>()),
+        calls.min(nodes).min(longest).min(limits.memory / size_of::<Call>()),
+    )
 }
 
 impl<'a> Parser<'a> {
@@ -133,7 +142,7 @@ impl<'a> Parser<'a> {
             text,
             lexer: Lexer::new(text),
             token: Token { kind: Kind::End, left: 0, right: 0, lens: 0 },
-            script: ScriptBuilder::with_room(room_for_nodes(text, &limits)),
+            script: builder_for(text, &limits),
             validator: Validator::default(),
             arguments: Vec::new(),
             accessors: Vec::new(),
