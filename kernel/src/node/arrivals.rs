@@ -33,6 +33,7 @@ pub(super) struct Arrivals {
 }
 
 struct Arrival {
+    from: PeerId,
     message: Message,
     deadline: Instant,
     _done: Done,
@@ -94,10 +95,10 @@ impl Node {
             Ok(left) => {
                 let deadline = self.executor.now().after(left);
                 let bytes = weight(&message);
-                let arrival = Arrival { message, deadline, _done: done };
+                let arrival = Arrival { from, message, deadline, _done: done };
                 let gone = self.arrivals.queue.borrow_mut().push(from, arrival, bytes);
                 for arrival in gone {
-                    self.dropped(from, &arrival.message, DropReason::QueueFull);
+                    self.dropped(arrival.from, &arrival.message, DropReason::QueueFull);
                 }
                 self.serve_arrivals();
             }

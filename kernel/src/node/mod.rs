@@ -304,7 +304,7 @@ impl Node {
             let (id, Report { end, steps, micros, .. }) = (&particle.id, &report);
             debug!(target: "particle", "{id:.64} ended as {end:?} after {steps} steps, {micros} us");
             node.metrics.work(&report);
-            node.remember(&particle, end);
+            node.remember(&particle);
             drop(place);
             ended.put(report);
         });
@@ -312,12 +312,12 @@ impl Node {
     }
 
     /// Keeps a particle that ended before its time from beginning anew.
-    fn remember(&self, particle: &Particle, end: &End) {
+    fn remember(&self, particle: &Particle) {
         let Some(signature) = particle.signature.get() else { return };
         let now_ms = self.machine.unix_time_ms();
         let expires_ms = particle.timestamp_ms.saturating_add(particle.ttl_ms.into());
         // Without a clock nothing else tells a replay.
-        if now_ms == 0 || (expires_ms >= now_ms && *end != End::Done) {
+        if now_ms == 0 || expires_ms >= now_ms {
             self.ended.borrow_mut().insert(signature, expires_ms);
         }
     }

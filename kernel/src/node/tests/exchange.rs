@@ -1,13 +1,16 @@
 //! Particles between nodes and clients.
 
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec;
 
 use air_core::Value;
 use futures_util::future::FutureExt;
+use netstack::libp2p::PeerId;
 
 use super::village::{Client, TTL_MS, Village};
+use crate::limits::{MAX_EVICTIONS_AT_ONCE, MAX_LISTED_PARTICLES, MAX_SENDS_WAITING};
 use crate::machine::{HeapUse, Instant, SIMULATED_EPOCH_MS, Simulated};
 use crate::node::Success;
 
@@ -226,6 +229,65 @@ fn idle_particles_end_when_their_memory_is_needed() {
     client.give(node, &first);
     village.run();
     assert_eq!(village.drops(), [("ended".into(), 1.0), ("memory".into(), 1.0)]);
+}
+
+#[test]
+fn one_new_particle_ends_a_few_idle_ones_at_most() {
+    let village = Village::new(1);
+    let client = Client::join(&village, 100);
+    let node = &village.nodes[0];
+    let script = call(&village.id(0), "op", "noop", "", "");
+    let idle = MAX_EVICTIONS_AT_ONCE + 2;
+    for number in 0..idle {
+        client.give(node, &client.particle(&format!("{number}"), &script));
+    }
+    village.run_for(100);
+    assert_eq!(node.live.len(), idle);
+    village.machine.set_heap(HeapUse { total: 256 << 20, used: 255 << 20, peak: 0 });
+    client.give(node, &client.particle("new", &script));
+    village.run_for(100);
+    assert_eq!(node.live.len(), 2);
+    village.run();
+}
+
+#[test]
+fn a_particle_is_on_its_way_to_so_many_peers_at_most() {
+    let village = Village::new(1);
+    let client = Client::join(&village, 100);
+    let mut branches = String::from("(null)");
+    for number in 0..=MAX_SENDS_WAITING {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_le_bytes());
+        let peer = PeerId::from_public_key(key);
+        village.hub.join(peer, vec![], Rc::new(|_, _| {}));
+        branches = format!("(par {} {branches})", call(&peer.to_string(), "op", "noop", "", ""));
+    }
+    let particle = client.message("wide", SIMULATED_EPOCH_MS, TTL_MS, &branches, vec![]);
+    client.give(&village.nodes[0], &particle);
+    village.run();
+    let sends = |result| {
+        village.metric(0, &format!("aerolith_particle_sends_total{{result=\"{result}\"}}"))
+    };
+    assert_eq!((sends("ok"), sends("too_many")), (MAX_SENDS_WAITING as f64, 1.0));
+}
+
+#[test]
+fn the_list_of_particles_is_bounded() {
+    let village = Village::new(1);
+    let client = Client::join(&village, 100);
+    for number in 0..=MAX_LISTED_PARTICLES {
+        let id = format!("{number}");
+        let message = client.message(&id, SIMULATED_EPOCH_MS, TTL_MS, "(null)", vec![]);
+        client.give(&village.nodes[0], &message);
+        if number % 100 == 0 {
+            village.run_for(1);
+        }
+    }
+    village.run_for(1);
+    assert_eq!(village.nodes[0].live.len(), MAX_LISTED_PARTICLES + 1);
+    let list = Value::parse(&village.nodes[0].particles_json()).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), MAX_LISTED_PARTICLES);
+    village.run();
 }
 
 #[test]
