@@ -466,3 +466,37 @@ fn a_connection_costs_no_more_when_there_are_hundreds_of_idle_ones() {
         }
     });
 }
+
+#[test]
+fn who_comes_and_goes_all_the_time_leaves_few_sockets_behind_and_is_never_refused() {
+    let mut network = Network::new(1, Faults::NONE);
+    let mut config = support::static_config(1);
+    config.max_tcp_sockets = limits::MAX_TIME_WAIT + 8;
+    let server = network.add(config);
+    let client = network.add_static(2);
+    let start = network.clock.clone();
+    network.run(async {
+        let listener = TcpListener::bind(&server, PORT, 4).expect("free port");
+        for round in 0..300 {
+            let (mut accepted, mut stream) =
+                futures_util::join!(listener.accept(), connect(&client, 1));
+            // The side that closes first is the one that waits.
+            let (first, second) = match round % 3 {
+                0 => (&mut accepted, &mut stream),
+                1 => (&mut stream, &mut accepted),
+                _ => continue,
+            };
+            first.shutdown().await.expect("open");
+            assert_eq!(read_all(second).await, []);
+            second.shutdown().await.expect("open");
+            assert_eq!(read_all(first).await, []);
+        }
+        let counters = server.counters();
+        assert!(counters.tcp_sockets <= limits::MAX_TIME_WAIT + 8, "{counters:?}");
+        assert_eq!(counters.connections_refused, 0);
+        assert!(start.now().total_millis() < 5_000, "nobody had to wait for a place");
+        start.sleep(Duration::from_secs(30)).await;
+        let (server, client) = (server.counters(), client.counters());
+        assert_eq!((server.tcp_sockets, client.tcp_sockets), (1, 0), "the listening one");
+    });
+}
