@@ -3,6 +3,7 @@
 mod addresses;
 mod config;
 mod counters;
+mod ending;
 mod filter;
 mod gate;
 mod one_shot;
@@ -28,6 +29,7 @@ use crate::time::after;
 use addresses::Addresses;
 pub use config::{Addressing, StackConfig, StaticAddressing};
 pub use counters::Counters;
+use ending::Ending;
 pub(crate) use filter::Ends;
 use filter::segment;
 use gate::{Gate, GateState};
@@ -74,6 +76,7 @@ pub(crate) struct Inner {
     dirty: bool,
     random: u64,
     waiting_for_address: Vec<Waker>,
+    ending: Ending,
     /// The addresses when they were last looked at, and who is told when they change.
     known_addresses: Vec<IpCidr>,
     watching_addresses: Vec<Waker>,
@@ -115,6 +118,7 @@ impl Stack {
             dirty: true,
             random: config.seed,
             waiting_for_address: Vec::new(),
+            ending: Ending::default(),
             known_addresses: Vec::new(),
             watching_addresses: Vec::new(),
             config,
@@ -207,6 +211,7 @@ impl Inner {
         let left_egress = self.poll_egress(now, device);
         self.keep_house();
         self.notice_addresses();
+        self.notice_ended();
 
         let progress = self.gate.frames() != frames_before;
         if left_ingress || left_egress || (self.dirty && progress) {
@@ -325,8 +330,12 @@ impl Inner {
         Some(self.sockets.get_mut::<dhcpv4::Socket<'static>>(handle))
     }
 
-    /// Makes a closed TCP socket, or `None` when the pool is used up by live ones or memory is short.
+    /// Makes a closed TCP socket, or `None` when the pool is used up by live ones, memory is short, or
+    /// the stack has ended.
     pub(crate) fn add_tcp(&mut self) -> Option<TcpHandle> {
+        if self.ending.begun() {
+            return None;
+        }
         if self.tcp.len() >= self.config.max_tcp_sockets && !self.recycle_time_wait() {
             return None;
         }

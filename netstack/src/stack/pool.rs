@@ -124,6 +124,16 @@ impl Pool {
         slot.sockets.get_mut(slot.handle)
     }
 
+    /// Changes all of them: each is asked at the next poll.
+    pub(super) fn change_all(&mut self, change: impl Fn(&mut Socket<'static>)) {
+        for index in 0..self.slots.len() {
+            self.enqueue(index);
+            if let Some(Some(slot)) = self.slots.get_mut(index) {
+                change(slot.sockets.get_mut(slot.handle));
+            }
+        }
+    }
+
     /// Leads segments between the ends that the socket has now to it.
     pub(crate) fn register(&mut self, handle: TcpHandle) {
         let Some(slot) = self.slots.get_mut(handle.0).and_then(Option::as_mut) else { return };

@@ -195,6 +195,17 @@ impl Inner {
         true
     }
 
+    /// Stops listening for good; connections that wait to be accepted are closed like all others.
+    pub(crate) fn close_listeners(&mut self) {
+        for index in 0..self.listeners.len() {
+            let Some(Some(listener)) = self.listeners.get_mut(index) else { continue };
+            if let Some(spare) = listener.spare.take() {
+                self.release(spare, false);
+            }
+        }
+        self.publish_full_ports();
+    }
+
     /// Tells the gate which ports cannot take a request now.
     fn publish_full_ports(&self) {
         let full = self.listeners.iter().flatten().filter(|listener| listener.spare.is_none());
