@@ -8,7 +8,8 @@
 //! - [`clock`], [`apic`], [`entropy`]: time, interrupts and the idle CPU, random numbers.
 //! - [`acpi`], [`pci`], [`virtio`], [`fw_cfg`]: what is in the machine, and drivers for it; bounds
 //!   in [`limits`].
-//! - [`serial`], [`logger`], [`power`]: the console, the log on it, and the ways out.
+//! - [`serial`], [`logger`], [`power`], [`power_request`]: the console, the log on it, the ways out, and
+//!   who asks for one.
 //!
 //! One core runs one cooperative thread of control; interrupts are enabled only while it idles
 //! ([`trap::interrupts`]). Physical memory is identity-mapped, so a DMA address is the pointer's
@@ -32,6 +33,7 @@ pub mod memory;
 pub mod mmio;
 pub mod pci;
 pub mod power;
+pub mod power_request;
 pub mod serial;
 pub mod trap;
 pub mod virtio;

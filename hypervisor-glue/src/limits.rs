@@ -53,6 +53,16 @@ pub const ACPI_ENTRIES: usize = 32;
 /// Bytes after a virtio-mmio `_HID` in which its `_CRS` is looked for.
 pub const AML_DEVICE_SPAN: usize = 256;
 
+/// Reads of the PM1 control register while the machine brings ACPI into force.
+pub const ACPI_ENABLE_POLLS: u32 = 1_000;
+
+// keyboard controller
+
+/// Reads of its status while an answer is waited for; emulated ones answer at once.
+pub const KEYBOARD_POLLS: u32 = 100;
+/// Bytes that are taken from it in one go.
+pub const KEYBOARD_BYTES: u32 = 64;
+
 // fw_cfg
 
 /// Items of the fw_cfg directory that are looked at.

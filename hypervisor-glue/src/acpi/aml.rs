@@ -1,8 +1,8 @@
-//! Byte patterns in AML: virtio-mmio devices and the sleep type of soft off.
+//! Byte patterns in AML: virtio-mmio devices, the sleep type of soft off, the event device.
 //!
-//! This is not an interpreter. It knows the two shapes that compilers of such tables produce:
-//! constant `Name` objects. Where a table computes the same things, nothing is found, and the
-//! caller goes without.
+//! This is not an interpreter. It knows the shapes that the machines' tables have: constant `Name`
+//! objects, and the one method by which an event device tells that its power button was pressed.
+//! Where a table computes the same things, nothing is found, and the caller goes without.
 
 use super::MmioDevice;
 use super::tables::u32_at;
@@ -15,6 +15,18 @@ const VIRTIO_HID: &[u8] = b"\x08_HID\x0dLNRO0005";
 /// `Name (_CRS, Buffer …)` up to the package length.
 const RESOURCES: &[u8] = b"\x08_CRS\x11";
 const SLEEP: &[u8] = b"\x08_S5_\x12";
+
+/// `Name (_HID, "ACPI0013")`: the generic event device.
+const EVENT_HID: &[u8] = b"\x08_HID\x0dACPI0013\0";
+/// `OperationRegion (EREG, SystemMemory, …)` up to a doubleword constant.
+const EVENT_REGION: &[u8] = b"\x5b\x80EREG\x00\x0c";
+/// `If (And (Local0, …))` from `And` up to a byte constant.
+const EVENT_TEST: &[u8] = b"\x7b\x60\x0a";
+/// `Notify (PWRB, 0x80)`: the power button was pressed.
+const BUTTON_NOTIFY: &[u8] = b"\x86PWRB\x0a\x80";
+/// Bytes between the end of the test's constant and what it leads to: the target of `And`, and for
+/// other tables than QEMU's a comparison.
+const EVENT_TEST_SPAN: usize = 8;
 
 const MEMORY_32_FIXED: u8 = 0x86;
 const EXTENDED_INTERRUPT: u8 = 0x89;
@@ -46,24 +58,65 @@ pub fn virtio_mmio(aml: &[u8], found: &mut Vec<MmioDevice>) {
     }
 }
 
-/// The device that a resource template describes: one memory range, one interrupt.
-fn device(mut resources: &[u8]) -> Option<MmioDevice> {
-    let mut memory = None;
-    let mut interrupt = None;
+/// The event device, as far as its power button is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventDevice {
+    /// Physical address of the register that tells what happened.
+    pub register: u32,
+    /// The bits in it that stand for the button.
+    pub button: u32,
+    /// Global system interrupt.
+    pub interrupt: u32,
+}
+
+/// The event device of a definition block, if it tells of a power button.
+pub fn event_device(aml: &[u8]) -> Option<EventDevice> {
+    let at = find(aml, EVENT_HID)?;
+    let span = aml.get(at + EVENT_HID.len()..)?;
+    let span = span.get(..AML_DEVICE_SPAN).unwrap_or(span);
+    let (_, buffer) = package(span.get(find(span, RESOURCES)? + RESOURCES.len()..)?)?;
+    let (_, template) = integer(buffer)?;
+    let interrupt = resources(template).interrupt?;
+    let register = u32_at(span, find(span, EVENT_REGION)? + EVENT_REGION.len())?;
+    let notify = find(span, BUTTON_NOTIFY)?;
+    // The test that leads to the notification is the last before it.
+    let before = span.get(..notify)?;
+    let test = before.windows(EVENT_TEST.len()).rposition(|window| window == EVENT_TEST)?;
+    let (mask, rest) = before.get(test + EVENT_TEST.len()..)?.split_first()?;
+    let sound = register != 0 && register % 4 == 0 && *mask != 0 && rest.len() <= EVENT_TEST_SPAN;
+    sound.then_some(EventDevice { register, button: u32::from(*mask), interrupt })
+}
+
+/// What a resource template says of one device.
+#[derive(Default)]
+struct Template {
+    /// Base and size.
+    memory: Option<(u32, u32)>,
+    interrupt: Option<u32>,
+}
+
+fn resources(mut template: &[u8]) -> Template {
+    let mut told = Template::default();
     // Small items end the template or are none of ours (ACPI 6.5 section 6.4.3).
-    while let [tag, low, high, rest @ ..] = resources {
+    while let [tag, low, high, rest @ ..] = template {
         if tag & LARGE_ITEM == 0 {
             break;
         }
-        let (item, after) =
-            rest.split_at_checked(usize::from(u16::from_le_bytes([*low, *high])))?;
-        resources = after;
+        let bytes = usize::from(u16::from_le_bytes([*low, *high]));
+        let Some((item, after)) = rest.split_at_checked(bytes) else { break };
+        template = after;
         match *tag {
-            MEMORY_32_FIXED => memory = u32_at(item, 1).zip(u32_at(item, 5)),
-            EXTENDED_INTERRUPT if item.get(1) == Some(&1) => interrupt = u32_at(item, 2),
+            MEMORY_32_FIXED => told.memory = u32_at(item, 1).zip(u32_at(item, 5)),
+            EXTENDED_INTERRUPT if item.get(1) == Some(&1) => told.interrupt = u32_at(item, 2),
             _ => {}
         }
     }
+    told
+}
+
+/// The device that a resource template describes: one memory range, one interrupt.
+fn device(template: &[u8]) -> Option<MmioDevice> {
+    let Template { memory, interrupt } = resources(template);
     let (base, bytes) = memory?;
     let sound = base != 0 && bytes != 0 && u64::from(bytes) <= VIRTIO_MMIO_BYTES;
     sound.then_some(MmioDevice { base: base.into(), bytes: bytes.into(), interrupt: interrupt? })

@@ -6,9 +6,13 @@ use alloc::vec::Vec;
 
 const LOCAL_APIC: usize = 36;
 const ENTRIES: usize = 44;
+const CPU: u8 = 0;
 const IO_APIC: u8 = 1;
 const OVERRIDE: u8 = 2;
 const LOCAL_APIC_OVERRIDE: u8 = 5;
+const X2APIC_CPU: u8 = 9;
+/// Set for a CPU that is there, not only one that could be plugged in.
+const CPU_ENABLED: u32 = 1;
 
 /// An I/O APIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub struct Override {
 /// What the MADT tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interrupts {
+    /// CPUs that are ready to be started, the running one among them; 0 if the table names none.
+    pub cpus: u32,
     /// Physical address of the local APIC.
     pub local_apic: Option<u64>,
     /// I/O APICs.
@@ -61,7 +67,11 @@ pub fn parse(table: &[u8]) -> Interrupts {
         // Every entry has at least its two-byte head, so each turn makes `rest` shorter.
         let Some((entry, after)) = rest.split_at_checked(usize::from(length.max(2))) else { break };
         rest = after;
+        let enabled = |flags: Option<u32>| flags.unwrap_or(0) & CPU_ENABLED;
         match kind {
+            // The table's own bytes bound the count.
+            CPU => found.cpus += enabled(u32_at(entry, 4)),
+            X2APIC_CPU => found.cpus += enabled(u32_at(entry, 8)),
             IO_APIC if found.io_apics.len() < ACPI_ENTRIES => {
                 if let (Some(base), Some(first_interrupt)) = (u32_at(entry, 4), u32_at(entry, 8)) {
                     found.io_apics.push(IoApic { base: base.into(), first_interrupt });

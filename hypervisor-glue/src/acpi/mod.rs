@@ -5,6 +5,7 @@
 //! [`aml`] only recognises byte patterns.
 
 mod aml;
+mod button;
 mod fadt;
 mod madt;
 mod mcfg;
@@ -14,6 +15,7 @@ mod tests;
 
 use alloc::vec::Vec;
 
+pub use button::{FixedButton, PowerButton};
 pub use fadt::{Power, PowerWrite, Register, SleepControl};
 pub use madt::{Interrupts, IoApic, Override};
 pub use mcfg::EcamRegion;
@@ -39,6 +41,8 @@ pub struct Acpi {
     pub ecam: Option<EcamRegion>,
     /// Ways to switch off and to reset.
     pub power: Power,
+    /// How the power button tells that it was pressed.
+    pub button: Option<PowerButton>,
     /// virtio-mmio devices of the DSDT.
     pub virtio_mmio: Vec<MmioDevice>,
 }
@@ -80,12 +84,14 @@ impl Acpi {
         if let Some(fadt) = fadt {
             definitions.extend(fadt::dsdt(&fadt));
             acpi.power = fadt::power(&fadt);
+            acpi.button = button::fixed(&fadt);
         }
         for address in definitions {
             match tables::table(firmware, address) {
                 Ok(table) => {
                     let body = table.get(tables::HEADER_BYTES..).unwrap_or_default();
                     aml::virtio_mmio(body, &mut acpi.virtio_mmio);
+                    acpi.button = acpi.button.or_else(|| button::event(body));
                     if let Some([a, b]) = aml::sleep_types(body) {
                         acpi.power.sleep_types.get_or_insert([a, b]);
                     }

@@ -177,6 +177,56 @@ fn power_goes_off_by_the_registers_and_sleep_types_of_the_tables() {
 }
 
 #[test]
+fn processors_that_are_there_are_counted_by_both_kinds_of_entry() {
+    let mut entries = [0; 8].to_vec();
+    for (id, enabled) in [(0, 1), (1, 1), (2, 0)] {
+        entries.extend([0, 8, id, id, enabled, 0, 0, 0]);
+        entries.extend([9, 16, 0, 0, id, 1, 0, 0, enabled, 0, 0, 0, id, 0, 0, 0]);
+    }
+    let cpus = |entries: &[u8]| madt::parse(&table(b"APIC", entries)).cpus;
+    assert_eq!(cpus(&entries), 4);
+    assert_eq!(cpus(&entries[..8 + 24 + 4]), 2, "an entry that is cut off is none");
+    assert_eq!(cpus(&[0; 8]), 0);
+    assert_eq!(Acpi::read(&q35(), None).unwrap().interrupts.cpus, 1);
+}
+
+#[test]
+fn the_power_button_is_fixed_hardware_or_a_bit_of_the_event_device() {
+    let q35 = FixedButton {
+        status: [Some(0x600), None],
+        enable: [Some(0x602), None],
+        control: 0x604,
+        bring_in: Some((0xb2, 2)),
+        interrupt: 9,
+    };
+    let button = |firmware: FakeFirmware| Acpi::read(&firmware, None).unwrap().button;
+    assert_eq!(button(self::q35()), Some(PowerButton::Fixed(q35)));
+    let event = PowerButton::Event { register: 0xfea0_0000, mask: 2, interrupt: 9 };
+    assert_eq!(button(microvm()), Some(event));
+}
+
+#[test]
+fn a_button_that_the_tables_do_not_fully_describe_is_none() {
+    let fadt = include_bytes!("testdata/q35-facp.bin");
+    assert!(button::fixed(fadt).is_some());
+    // Flags that deny it, registers that overlap, no registers, a table that ends before the flags.
+    for (at, value) in [(112, 1 << 4), (114, 1 << 4), (88, 3), (57, 0)] {
+        let mut fadt = fadt.to_vec();
+        fadt[at] = value;
+        assert_eq!(button::fixed(&fadt), None, "byte {at}");
+    }
+    assert_eq!(button::fixed(&fadt[..115]), None);
+    let aml = include_bytes!("testdata/microvm-dsdt.bin");
+    assert!(button::event(aml).is_some());
+    // The device's name, its region, its interrupt's tag, its test, what it notifies of.
+    for at in [0x90, 0xba, 0xac, 0xe2, 0xe9] {
+        let mut aml = aml.to_vec();
+        aml[at] ^= 0x20;
+        assert_eq!(button::event(&aml), None, "byte {at:#x}");
+    }
+}
+
+#[test]
 fn a_machine_without_a_sound_root_has_no_acpi() {
     assert_eq!(Acpi::read(&FakeFirmware::default(), None), Err(TableError::NoRoot));
     assert_eq!(Acpi::read(&FakeFirmware::default(), Some(RSDP)), Err(TableError::Unreadable));
@@ -305,7 +355,8 @@ proptest! {
         let _ = aml::sleep_types(&[b"\x08_S5_\x12".as_slice(), &bytes].concat());
         let _ = madt::parse(&bytes);
         let _ = mcfg::parse(&bytes);
-        let _ = (fadt::power(&bytes), fadt::dsdt(&bytes));
+        let _ = (fadt::power(&bytes), fadt::dsdt(&bytes), button::fixed(&bytes));
+        let _ = button::event(&[b"\x08_HID\x0dACPI0013\0\x08_CRS\x11".as_slice(), &bytes].concat());
         prop_assert!(found.len() <= 2);
     }
 }

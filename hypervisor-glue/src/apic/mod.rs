@@ -1,8 +1,8 @@
 //! Interrupt controllers: the local APIC with its timer, I/O APICs, and the old PIC, which is
 //! silenced.
 //!
-//! Interrupts only wake the idle loop (see [`crate::trap::interrupts`]), so there are two vectors:
-//! one for the timer and one for all devices, and whoever wakes looks at everything.
+//! Interrupts only wake the idle loop (see [`crate::trap::interrupts`]), so there are few vectors: one
+//! for the timer, one for all devices, whom whoever wakes looks at, and one for requests of people.
 
 mod io;
 mod local;
@@ -88,10 +88,20 @@ pub fn message() -> Option<Message> {
 
 /// Lets a global system interrupt wake us. False if no I/O APIC has it.
 pub fn route(interrupt: u32, active_low: bool) -> bool {
+    route_to(interrupt, active_low, DEVICE_VECTOR)
+}
+
+/// Lets a global system interrupt wake us and be known by [`interrupts::take_requested`]. False if no
+/// I/O APIC has it.
+pub fn route_request(interrupt: u32, active_low: bool) -> bool {
+    route_to(interrupt, active_low, interrupts::REQUEST_VECTOR)
+}
+
+fn route_to(interrupt: u32, active_low: bool, vector: u8) -> bool {
     let Some(id) = LOCAL.get().and_then(|local| u8::try_from(local.id()).ok()) else {
         return false;
     };
-    IO.lock().route(interrupt, active_low, DEVICE_VECTOR, id)
+    IO.lock().route(interrupt, active_low, vector, id)
 }
 
 /// Halts until an interrupt comes or `deadline` has passed, in microseconds of

@@ -6,6 +6,7 @@
 //! device registers and firmware tables until [`map_mmio`] and [`map_firmware`] are asked.
 
 pub mod address;
+pub mod audit;
 pub mod functions;
 pub mod heap;
 #[cfg(feature = "freestanding")]

@@ -8,14 +8,14 @@ use core::ptr::NonNull;
 
 use super::address::{PAGE_BYTES, PhysRange};
 
-const PRESENT: u64 = 1 << 0;
-const WRITABLE: u64 = 1 << 1;
+pub(super) const PRESENT: u64 = 1 << 0;
+pub(super) const WRITABLE: u64 = 1 << 1;
 const WRITE_THROUGH: u64 = 1 << 3;
 const CACHE_DISABLE: u64 = 1 << 4;
 const LARGE: u64 = 1 << 7;
-const NO_EXECUTE: u64 = 1 << 63;
-const ADDRESS_MASK: u64 = 0x000F_FFFF_FFFF_F000;
-const ENTRIES: usize = 512;
+pub(super) const NO_EXECUTE: u64 = 1 << 63;
+pub(super) const ADDRESS_MASK: u64 = 0x000F_FFFF_FFFF_F000;
+pub(super) const ENTRIES: usize = 512;
 
 /// What a mapping allows. There is no way to ask for both writing and executing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,8 +220,13 @@ impl PageTables {
     }
 }
 
+/// The table that an entry of `level` leads to; none if it maps a page.
+pub(super) const fn subtable_of(entry: u64, level: u32) -> Option<u64> {
+    if level == 1 || entry & LARGE != 0 { None } else { Some(entry & ADDRESS_MASK) }
+}
+
 /// Bytes that one entry covers at `level` (1 = page table).
-const fn level_bytes(level: u32) -> u64 {
+pub(super) const fn level_bytes(level: u32) -> u64 {
     PAGE_BYTES << (9 * (level - 1))
 }
 
@@ -234,7 +239,8 @@ fn entry_of(table: NonNull<Table>, address: u64, level: u32) -> NonNull<u64> {
     unsafe { table.cast::<u64>().add(index) }
 }
 
-fn table_at(address: u64) -> Option<NonNull<Table>> {
+/// The table at an address; none at null.
+pub(super) fn table_at(address: u64) -> Option<NonNull<Table>> {
     NonNull::new(core::ptr::with_exposed_provenance_mut(usize::try_from(address).ok()?))
 }
 

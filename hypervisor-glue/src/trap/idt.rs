@@ -41,7 +41,12 @@ aerolith_trap_stubs:
     .endr
     .rept 223
     .balign 16
+    .if vector == {request_vector}
+    jmp aerolith_request
+    .else
     jmp aerolith_interrupt
+    .endif
+    .set vector, vector + 1
     .endr
     # 255, spurious: the APIC wants no answer.
     .balign 16
@@ -72,6 +77,8 @@ aerolith_exception:
     ud2
 
     .balign 16
+aerolith_request:
+    mov byte ptr [rip + {requested}], 1
 aerolith_interrupt:
     push rax
     inc qword ptr [rip + {count}]
@@ -95,6 +102,8 @@ aerolith_interrupt:
     .popsection
     "#,
     exception = sym exception,
+    request_vector = const interrupts::REQUEST_VECTOR,
+    requested = sym interrupts::REQUESTED,
     count = sym interrupts::COUNT,
     end = sym interrupts::END_OF_INTERRUPT,
 );

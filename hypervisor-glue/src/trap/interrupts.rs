@@ -4,7 +4,7 @@
 //! APIC, and return. Who wakes looks at its rings and timers.
 
 use core::arch::asm;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::cpu;
 
@@ -12,6 +12,13 @@ use crate::cpu;
 pub const FIRST_VECTOR: u8 = 32;
 /// The local APIC's spurious vector, which takes no end-of-interrupt.
 pub const SPURIOUS_VECTOR: u8 = 255;
+
+/// Vector of what people ask of the machine: power button, keyboard. Its stub leaves a mark, so that
+/// those devices, which are slow to ask, are asked only when they have something.
+pub const REQUEST_VECTOR: u8 = 0x42;
+
+/// Whether [`REQUEST_VECTOR`] came; set by its stub.
+pub(super) static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 /// Interrupts since the start; written by the stubs.
 pub(super) static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -48,6 +55,14 @@ pub unsafe fn set_end_of_interrupt(way: EndOfInterrupt) {
 #[must_use]
 pub fn count() -> u64 {
     COUNT.load(Ordering::Acquire)
+}
+
+/// Whether [`REQUEST_VECTOR`] came since the last call.
+#[must_use]
+pub fn take_requested() -> bool {
+    // Interrupts are off here, so nothing is lost between the two halves; a plain load is what the
+    // common case costs.
+    REQUESTED.load(Ordering::Acquire) && REQUESTED.swap(false, Ordering::AcqRel)
 }
 
 /// Ticks of the time-stamp counter spent in [`wait`].

@@ -14,8 +14,9 @@ pub fn drive(executor: &Executor, host: &mut impl MainLoop) {
         host.poll_network(executor.now());
         let turn = executor.turn();
         let network = host.poll_network(executor.now());
-        // The second poll may have woken tasks (a peer answered at once): look before sleeping.
-        if turn == Turn::Busy || executor.has_work() {
+        // The second poll may have woken tasks (a peer answered at once), and a task may have ended it
+        // all: look before sleeping, which may be for ever.
+        if turn == Turn::Busy || executor.has_work() || host.is_over() {
             continue;
         }
         let until = match (executor.next_deadline(), network) {

@@ -157,6 +157,31 @@ fn the_main_loop_polls_the_network_after_tasks_wrote() {
     assert_eq!(wire.1.last(), Some(&1));
 }
 
+#[test]
+fn the_main_loop_never_sleeps_once_a_task_has_ended_it() {
+    /// Sleeps for ever, if it is let.
+    struct Ending(Slot<()>);
+    impl MainLoop for Ending {
+        fn poll_network(&mut self, _now: Instant) -> Option<Instant> {
+            None
+        }
+        fn idle(&mut self, _until: Option<Instant>) -> ControlFlow<()> {
+            panic!("asleep for ever");
+        }
+        fn is_over(&self) -> bool {
+            self.0.is_filled()
+        }
+    }
+    let (executor, _machine) = executor();
+    let over = Slot::new();
+    let end = over.clone();
+    executor.spawn(async move {
+        end.put(());
+    });
+    drive(&executor, &mut Ending(over));
+    assert_eq!(executor.live_tasks(), 0);
+}
+
 proptest! {
     #[test]
     fn every_sleeper_wakes_at_its_own_deadline(deadlines in prop::collection::vec(0_u64..5000, 0..60)) {

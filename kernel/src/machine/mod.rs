@@ -41,6 +41,11 @@ pub trait Machine {
     /// How much the machine slept, and how often.
     fn idle(&self) -> IdleUse;
 
+    /// Processors that the machine has; the node runs on one of them.
+    fn processors(&self) -> u32 {
+        1
+    }
+
     /// What went wrong at the network device; `None` where the machine drives none itself.
     fn network_device(&self) -> Option<NetworkDeviceUse> {
         None

@@ -80,6 +80,8 @@ fn write_machine(page: &mut Exposition, machine: &dyn Machine) {
     for phase in &phases {
         page.sample(&[("phase", phase.name)], phase.ticks);
     }
+    page.metric("aerolith_processors", Gauge, "Processors of the machine, of which one is used.")
+        .value(machine.processors());
     let heap = machine.heap();
     page.metric("aerolith_heap_size_bytes", Gauge, "Memory that the heap manages.")
         .value(heap.total);

@@ -7,7 +7,7 @@ use hypervisor_glue::boot::BootInfo;
 use hypervisor_glue::entropy::{Csprng, Source};
 use hypervisor_glue::power::{self, ExitCode};
 use hypervisor_glue::virtio::{self, DeviceType, Found, MachineTransport, VirtioNet, VirtioRng};
-use log::{error, warn};
+use log::{error, info, warn};
 use rand_core::Rng;
 
 /// What was found.
@@ -28,9 +28,13 @@ pub fn find(info: &BootInfo, acpi: &Acpi) -> Devices {
     let (sources, others): (Vec<Found>, Vec<Found>) =
         found.into_iter().partition(|device| device.kind == DeviceType::EntropySource);
     let mut random = generator(sources);
-    let nic = others.into_iter().find_map(|device| network(device, &mut random));
+    let mut others = others.into_iter();
+    let nic = others.by_ref().find_map(|device| network(device, &mut random));
     if nic.is_none() {
         warn!(target: "boot", "no network device: nobody can reach this node");
+    }
+    for unused in others {
+        warn!(target: "boot", "network at {}: not used, as there is one already", unused.place);
     }
     Devices { nic, random }
 }
@@ -57,7 +61,9 @@ fn generator(devices: Vec<Found>) -> Csprng {
 fn network(device: Found, random: &mut Csprng) -> Option<VirtioNet<MachineTransport>> {
     let mut bytes = [0; 6];
     random.fill_bytes(&mut bytes);
+    let place = device.place;
     VirtioNet::new(device.transport, device.interrupt, virtio::net::local_mac(bytes))
-        .inspect_err(|reason| warn!(target: "boot", "network at {}: {reason}", device.place))
+        .inspect(|_| info!(target: "boot", "network at {place}: used"))
+        .inspect_err(|reason| warn!(target: "boot", "network at {place}: {reason}"))
         .ok()
 }

@@ -5,6 +5,7 @@ use core::arch::asm;
 use core::hint::black_box;
 
 use hypervisor_glue::boot::BootInfo;
+use hypervisor_glue::memory::audit::Audit;
 
 /// Commits the fault that `aerolith.fault=` names, if any.
 pub fn inject(info: &BootInfo) {
@@ -27,6 +28,11 @@ pub fn inject(info: &BootInfo) {
         "double" => double_fault(),
         other => log::warn!(target: "boot", "no such fault: `{other}`"),
     }
+}
+
+/// Logs what the page tables allow at a moment that has this name.
+pub fn report_pages(moment: &str) {
+    log::info!(target: "boot", "pages at {moment}: {}", Audit::in_force());
 }
 
 /// `ret`, as data.

@@ -17,6 +17,7 @@ use rand_core::Rng;
 pub struct Hardware {
     heap: &'static KernelHeap,
     random: RefCell<Csprng>,
+    processors: u32,
     network_device: NetworkDeviceCell,
 }
 
@@ -24,14 +25,15 @@ pub struct Hardware {
 pub type NetworkDeviceCell = Rc<Cell<Option<NetworkDeviceUse>>>;
 
 impl Hardware {
-    /// The machine whose memory `heap` manages and whose random numbers come from `random`; the
-    /// clock is up.
+    /// The machine with so many processors, whose memory `heap` manages and whose random numbers come
+    /// from `random`; the clock is up.
     pub fn new(
         heap: &'static KernelHeap,
         random: Csprng,
+        processors: u32,
         network_device: NetworkDeviceCell,
     ) -> Hardware {
-        Hardware { heap, random: RefCell::new(random), network_device }
+        Hardware { heap, random: RefCell::new(random), processors, network_device }
     }
 }
 
@@ -65,6 +67,10 @@ impl Machine for Hardware {
     fn idle(&self) -> IdleUse {
         let micros = micros_of(interrupts::idle_ticks());
         IdleUse { halts: interrupts::halts(), micros }
+    }
+
+    fn processors(&self) -> u32 {
+        self.processors
     }
 
     fn network_device(&self) -> Option<NetworkDeviceUse> {

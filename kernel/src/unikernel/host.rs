@@ -1,15 +1,19 @@
-//! What the main loop does besides running tasks: the network, and sleep.
+//! What the main loop does besides running tasks: the network, requests to switch off, and sleep.
 
 use core::ops::ControlFlow;
 
+use hypervisor_glue::power_request::PowerRequests;
 use hypervisor_glue::virtio::MachineTransport;
 use hypervisor_glue::virtio::net::{Interrupt, VirtioNet};
 use hypervisor_glue::{apic, clock};
 use kernel::machine::{Instant, MainLoop, NetworkDeviceUse};
 use netstack::Stack;
 
+use super::ending::Ending;
 use super::hardware::NetworkDeviceCell;
 
+/// How often a machine that does not sleep, so takes no interrupts, looks for requests to switch off.
+const REQUEST_LOOK_MICROS: u64 = 100_000;
 /// How often a device is looked at that cannot interrupt.
 const DEAF_POLL_MICROS: u64 = 1_000;
 
@@ -19,22 +23,39 @@ pub struct Host {
     stack: Stack,
     nic: Option<VirtioNet<MachineTransport>>,
     troubles: NetworkDeviceCell,
+    requests: PowerRequests,
+    next_look: u64,
+    ending: Ending,
 }
 
 impl Host {
-    /// A host that moves frames between `stack` and `nic`, or none, and leaves in `troubles` what went
-    /// wrong there.
+    /// A host that moves frames between `stack` and `nic`, or none, leaves in `troubles` what went wrong
+    /// there, and begins the `ending` when somebody asks for it.
     pub fn new(
         stack: Stack,
         nic: Option<VirtioNet<MachineTransport>>,
         troubles: NetworkDeviceCell,
+        requests: PowerRequests,
+        ending: Ending,
     ) -> Host {
-        Host { stack, nic, troubles }
+        Host { stack, nic, troubles, requests, next_look: 0, ending }
+    }
+
+    fn look_for_requests(&mut self, now: Instant) {
+        let now = now.as_micros();
+        let due = now >= self.next_look;
+        if due {
+            self.next_look = now.saturating_add(REQUEST_LOOK_MICROS);
+        }
+        if let Some(request) = self.requests.look(due) {
+            self.ending.begin(request);
+        }
     }
 }
 
 impl MainLoop for Host {
     fn poll_network(&mut self, now: Instant) -> Option<Instant> {
+        self.look_for_requests(now);
         let nic = self.nic.as_mut()?;
         let now = netstack::time::Instant::from_micros(i64::try_from(now.as_micros()).ok()?);
         let next = self.stack.poll(now, nic);
@@ -61,5 +82,9 @@ impl MainLoop for Host {
         }
         apic::idle_until(until);
         ControlFlow::Continue(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.ending.is_over()
     }
 }

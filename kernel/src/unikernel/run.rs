@@ -7,6 +7,7 @@ use hypervisor_glue::boot::{BootInfo, phases};
 use hypervisor_glue::cpu::Features;
 use hypervisor_glue::memory::heap::KernelHeap;
 use hypervisor_glue::power::{self, ExitCode};
+use hypervisor_glue::power_request::PowerRequests;
 use hypervisor_glue::virtio::{self, MachineTransport, VirtioNet};
 use hypervisor_glue::{apic, clock, logger};
 use kernel::executor::{self, Executor};
@@ -18,10 +19,11 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium};
 
 use super::configuration;
 use super::devices::{self, Devices};
+use super::ending::{self, Ending};
 use super::hardware::{self, Hardware, NetworkDeviceCell};
 use super::host::Host;
 
-/// Runs the node until there is nothing left to do.
+/// Runs the node until somebody asks to switch the machine off.
 pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     start_time(info);
     info!(
@@ -36,22 +38,34 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
         warn!(target: "boot", "this CPU has no NX: data can be executed");
     }
     #[cfg(feature = "fault-injection")]
-    super::fault_injection::inject(info);
+    {
+        super::fault_injection::report_pages("boot");
+        super::fault_injection::inject(info);
+    }
     let acpi = read_acpi(info);
     apic::init_io(&acpi.interrupts);
     apic::init_timer();
     phases::mark("acpi");
     let Devices { nic, random } = devices::find(info, &acpi);
+    // SAFETY: `acpi` is what this machine's tables say.
+    let requests = unsafe { PowerRequests::start(&acpi) };
+    let processors = processors(&acpi);
     let troubles = NetworkDeviceCell::default();
-    let machine: Rc<dyn Machine> = Rc::new(Hardware::new(heap, random, troubles.clone()));
+    let hardware = Hardware::new(heap, random, processors, troubles.clone());
+    let machine: Rc<dyn Machine> = Rc::new(hardware);
     phases::mark("devices");
     let config = configuration::find(&info.command_line);
     let executor = Executor::new(machine.clone());
     let stack = make_stack(&config, nic.as_ref(), &*machine);
-    let _running = kernel::run::start(&executor, &stack, machine, config);
+    let running = kernel::run::start(&executor, &stack, machine, config);
+    let ending = Ending::default();
+    executor.spawn(ending::close(executor.clone(), stack.clone(), running.swarm, ending.clone()));
     phases::mark("node");
     hardware::log_phases();
-    executor::drive(&executor, &mut Host::new(stack, nic, troubles));
+    #[cfg(feature = "fault-injection")]
+    super::fault_injection::report_pages("service");
+    executor::drive(&executor, &mut Host::new(stack, nic, troubles, requests, ending));
+    info!(target: "power", "off");
     power::exit(ExitCode::Success)
 }
 
@@ -78,6 +92,16 @@ fn read_acpi(info: &BootInfo) -> Acpi {
     // SAFETY: these are the values of this machine's tables.
     unsafe { power::set_acpi(&acpi.power) };
     acpi
+}
+
+/// How many processors there are, as the tables say; those but this one stay as firmware left them.
+fn processors(acpi: &Acpi) -> u32 {
+    match acpi.interrupts.cpus {
+        0 => info!(target: "boot", "no table counts the processors, one used"),
+        1 => info!(target: "boot", "one processor"),
+        told => info!(target: "boot", "{told} processors, one used"),
+    }
+    acpi.interrupts.cpus.max(1)
 }
 
 fn make_stack(

@@ -72,7 +72,22 @@ impl Monitor {
     /// # Errors
     /// When QEMU refuses or is gone.
     pub fn ask(&mut self, command: &str) -> Result<Value> {
-        writeln!(self.0.get_mut(), "{}", json!({ "execute": command }))?;
+        self.ask_with(command, &json!({}))
+    }
+
+    /// Presses keys together and lets them go; the names are QEMU's `QKeyCode`.
+    ///
+    /// # Errors
+    /// When QEMU refuses or is gone.
+    pub fn press(&mut self, keys: &[&str]) -> Result<()> {
+        let key = |name: &&str| json!({ "type": "qcode", "data": name });
+        let keys: Vec<Value> = keys.iter().map(key).collect();
+        self.ask_with("send-key", &json!({ "keys": keys })).map(drop)
+    }
+
+    fn ask_with(&mut self, command: &str, arguments: &Value) -> Result<Value> {
+        let request = json!({ "execute": command, "arguments": arguments });
+        writeln!(self.0.get_mut(), "{request}")?;
         loop {
             let mut answer = self.read()?;
             if let Some(value) = answer.get_mut("return") {

@@ -23,7 +23,6 @@ pub fn add(trials: &mut Vec<Trial>) {
             trials.push(trial(kind, &name, move |kind| serves_in(kind, memory)));
         }
         trials.push(trial(kind, "reports_every_phase_of_its_boot", reports_its_phases));
-        trials.push(trial(kind, "boots_beside_idle_cores", boots_beside_idle_cores));
         trials.push(trial(kind, "takes_a_static_address_by_fw_cfg", |kind| {
             static_address(kind, Passage::FwCfg)
         }));
@@ -89,14 +88,6 @@ fn reports_its_phases(kind: Kind) -> Result<()> {
         ensure!(metrics.contains(name.as_str()), "/metrics lacks phase {name}:\n{metrics}");
     }
     Ok(())
-}
-
-fn boots_beside_idle_cores(kind: Kind) -> Result<()> {
-    Node::boot_with(kind, |guest| {
-        guest.cores = 4;
-        Ok(())
-    })?
-    .check_alive()
 }
 
 fn few_instructions(kind: Kind) -> Result<()> {

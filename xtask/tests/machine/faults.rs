@@ -8,7 +8,7 @@ use xtask::build::{self, Image};
 use xtask::qemu::Vm;
 use xtask::symbolize::Symbols;
 
-use crate::node::{Kind, MICROVM, Q35, guest};
+use crate::node::{BOOT_LIMIT, Kind, MICROVM, PC, Q35, guest};
 use crate::trial;
 
 const END_LIMIT: Duration = Duration::from_secs(90);
@@ -36,6 +36,9 @@ const FAULTS: [(&str, i32, &str, &str); 12] = [
 ];
 
 pub fn add(trials: &mut Vec<Trial>) {
+    for kind in [MICROVM, Q35, PC] {
+        trials.push(trial(kind, "maps_no_page_both_writable_and_executable", no_writable_code));
+    }
     for kind in [MICROVM, Q35] {
         for (word, code, mark, function) in FAULTS {
             let name = format!("fault_{word}_ends_with_a_report_and_code_{code}");
@@ -54,6 +57,20 @@ fn fails(kind: Kind, fault: (&str, i32, &str, &str)) -> Result<()> {
     ensure!(ended == code, "exit code {ended} instead of {code}\n{}", vm.report());
     ensure!(report.contains(mark), "the report lacks {mark:?}\n{report}");
     names_the_function(&report, function)
+}
+
+/// The guest walks the tables that its CPU uses, after it has made them and when the node is up.
+fn no_writable_code(kind: Kind) -> Result<()> {
+    let mut vm = Vm::start(&guest(kind, Image::FaultInjection)?)?;
+    for moment in ["boot", "service"] {
+        let mark = format!("boot: pages at {moment}: ");
+        let line = vm.wait_for(&mark, BOOT_LIMIT)?;
+        let sound = ", 0 writable and executable, 0 for unprivileged code, 0 at null";
+        ensure!(line.contains(sound), "{line}");
+        let code = line.split_once(&mark).and_then(|(_, rest)| rest.split(' ').next());
+        ensure!(code.is_some_and(|code| code != "0"), "no code was found: {line}");
+    }
+    Ok(())
 }
 
 /// Some address of the backtrace lies in the function that commits the fault.

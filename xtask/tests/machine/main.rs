@@ -20,6 +20,7 @@ mod power;
 #[path = "../network/send_command.rs"]
 mod send;
 mod serve;
+mod shapes;
 #[path = "../network/soak_command.rs"]
 mod soak;
 
@@ -44,6 +45,7 @@ fn main() {
     linux_entry::add(&mut trials);
     cable::add(&mut trials);
     power::add(&mut trials);
+    shapes::add(&mut trials);
     let client = if arguments.list { None } else { found_client() };
     clients::add(&mut trials, client.as_ref());
     libtest_mimic::run(&arguments, trials).exit();
