@@ -24,7 +24,7 @@ use crate::qemu::{self, Accelerator, Forward, Guest, Machine, Network, Vm};
 /// Instructions from entry to the first answer.
 pub const INSTRUCTIONS_AIM: u64 = 20_000_000;
 /// Bytes of the stripped image.
-pub const IMAGE_AIM: u64 = 1536 << 10;
+pub const IMAGE_AIM: u64 = 2 << 20;
 /// Memory in MiB with which the node serves.
 const MEMORY_AIM: u32 = 16;
 

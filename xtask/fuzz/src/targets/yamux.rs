@@ -69,8 +69,8 @@ async fn play(mut input: Reader<'_>, mut peer: Peer, mut user: User, clock: &Clo
         }
         let step = input.byte();
         match step & 7 {
-            0 => peer.send(input.bytes(usize::from(step >> 3) + 1)).await,
-            1..=3 => peer.frame(&mut input, step >> 3).await,
+            0 => peer.send(input.bytes(usize::from(step >> 3) + 1)),
+            1..=3 => peer.frame(&mut input, step >> 3),
             4 => user.get(step >> 3),
             5 => user.write(usize::from(step >> 3), usize::from(input.u16())),
             6 => user.read(usize::from(step >> 3), usize::from(input.u16())),
@@ -177,13 +177,16 @@ struct Granted {
 
 impl Peer {
     /// Sends what fits.
-    async fn send(&mut self, bytes: &[u8]) {
-        self.granted.raw(bytes);
-        let _ = self.raw.write_all(bytes).now_or_never();
+    fn send(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some(Ok(written @ 1..)) = self.raw.write(rest).now_or_never() {
+            rest = &rest[written..];
+        }
+        self.granted.raw(&bytes[..bytes.len() - rest.len()]);
     }
 
     /// A frame: kind and flags, stream, length.
-    async fn frame(&mut self, input: &mut Reader<'_>, length: u8) {
+    fn frame(&mut self, input: &mut Reader<'_>, length: u8) {
         let (kind, flags, stream) = (input.byte(), input.byte() & 15, input.byte() % 12);
         let length = LENGTHS[usize::from(length & 7)];
         let mut frame = vec![0, kind & 3, 0, flags, 0, 0, 0, stream];
@@ -192,7 +195,7 @@ impl Peer {
             let payload = usize::try_from(length).unwrap_or(0).min(MAX_PAYLOAD_BYTES);
             frame.resize(frame.len() + payload, kind);
         }
-        self.send(&frame).await;
+        self.send(&frame);
     }
 
     fn receive(&mut self) {
