@@ -219,10 +219,13 @@ impl Session {
         let (outcome, stores, settled) = settle(machine.finish(), &self.script);
         match settled {
             Settled::New { trace, last_call_request_id, produced, checkpoint } => {
-                self.checkpoint = checkpoint;
                 self.data.trace = trace;
                 self.data.last_call_request_id = last_call_request_id;
                 self.data.stores = stores;
+                // The next step sees what the data say, and so does every other peer; the variables of
+                // a checkpoint may hold what a service said in more digits than a float keeps.
+                let was_inexact = self.data.stores.make_exact();
+                self.checkpoint = checkpoint.filter(|_| !was_inexact);
                 if let Some(signatures) = signatures {
                     self.data.signatures = signatures;
                 }

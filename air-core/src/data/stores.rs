@@ -7,6 +7,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 
 use super::{Cid, OrderedMap, Provenance, Tetraplet};
 use crate::value::{JsonError, Value};
@@ -146,6 +147,8 @@ pub struct CidStores {
     /// The tetraplets that were added last, each of which is in the store: the same ones come again
     /// and again.
     recent_tetraplets: VecDeque<(Arc<Tetraplet>, Cid)>,
+    /// Values that were added and whose texts read back as others.
+    inexact: Vec<Cid>,
 }
 
 /// How many tetraplets are remembered with their CIDs.
@@ -203,6 +206,7 @@ impl CidStores {
     pub fn forget_since(&mut self, mark: StoresMark) {
         let StoresMark([values, tetraplets, canon_elements, canon_results, service_results]) = mark;
         self.recent_tetraplets.clear();
+        self.inexact.clear();
         self.values.truncate(values);
         self.tetraplets.truncate(tetraplets);
         self.canon_elements.truncate(canon_elements);
@@ -210,10 +214,25 @@ impl CidStores {
         self.service_results.truncate(service_results);
     }
 
+    /// Makes every value what its text says, as whoever gets the texts alone sees them; whether one of
+    /// those that were added since the last time was another.
+    pub fn make_exact(&mut self) -> bool {
+        let inexact = mem::take(&mut self.inexact);
+        for cid in &inexact {
+            if let Some(stored) = self.values.get_mut(cid) {
+                stored.value = None;
+            }
+        }
+        !inexact.is_empty()
+    }
+
     /// Adds a value; its CID.
     pub fn add_value(&mut self, value: &Value) -> Cid {
         let text = value.to_json();
         let cid = Cid::of_json(&text);
+        if !value.reads_back() {
+            self.inexact.push(cid.clone());
+        }
         self.values.put_absent(cid.clone(), || StoredValue {
             text: text.into(),
             value: Some(value.clone()),

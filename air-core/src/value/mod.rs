@@ -121,6 +121,18 @@ impl Value {
         }
     }
 
+    /// Whether the JSON text of this value reads back as the same value: only floats may not
+    /// (air-data §5.3).
+    #[must_use]
+    pub fn reads_back(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(_) | Self::String(_) => true,
+            Self::Number(number) => number.reads_back(),
+            Self::Array(array) => array.iter().all(Self::reads_back),
+            Self::Object(object) => object.iter().all(|(_, value)| value.reads_back()),
+        }
+    }
+
     /// The text, if this is a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {

@@ -62,6 +62,18 @@ impl Number {
         }
     }
 
+    /// Whether the text of this number reads back as the same number. A float's may not: reading is
+    /// not exact in the last place (air-data §5.3).
+    pub(super) fn reads_back(self) -> bool {
+        match self.0 {
+            Repr::Natural(_) | Repr::Negative(_) => true,
+            Repr::Float(value) => {
+                let read: Result<f64, _> = serde_json::from_str(&super::json::float_text(value));
+                read.is_ok_and(|read| read.to_bits() == value.to_bits())
+            }
+        }
+    }
+
     /// Whether this is a float.
     #[must_use]
     pub fn is_float(self) -> bool {

@@ -13,6 +13,7 @@ use super::network::{Network, STEPS, encode_results};
 use super::support::{answer, session, step};
 use crate::session::{Progress, Session};
 use crate::step::{CallRequest, CallResult, Outcome, StepOutcome, invoke};
+use crate::value::Value;
 
 /// The pure step on the data of a session, and the session's own.
 fn both(
@@ -84,6 +85,31 @@ proptest! {
             }
             results = answers(&mut waiting, |count| network.choose(count));
         }
+    }
+}
+
+/// A service says a number in more digits than a float keeps, so its text in the data reads back as
+/// another number: from the next step on that one counts, in a live session as for every other peer.
+#[test]
+fn a_float_whose_text_reads_back_as_another_is_that_other_in_the_next_step() {
+    const CALLS: &str = r#"
+        (seq (call "p" ("s" "f") [] x)
+             (seq (call "p" ("s" "g") [x] y)
+                  (seq (canon "p" $s #c) (seq (call "p" ("s" "h") [x #c] z) (call "p" ("s" "i") [x z])))))"#;
+    const NUMBER: &str = "999999999999999999999999999999999999999999999";
+    for said in [NUMBER.into(), format!(r#"[1,{{"a":{NUMBER}}}]"#)] {
+        let value = Value::parse(&said).unwrap();
+        assert_ne!(Value::parse(&value.to_json()).unwrap(), value, "{said}");
+        let mut session = session(CALLS, "p");
+        let (_, mut live) = both(&mut session, &[], vec![]);
+        let mut steps = 0;
+        while let Some(request) = live.requests.first() {
+            let result = CallResult { ret_code: 0, result: said.as_str().into() };
+            let (pure, next) = both(&mut session, &[], vec![(request.id, result)]);
+            check(&pure, &next, &mut session).unwrap();
+            (live, steps) = (next, steps + 1);
+        }
+        assert_eq!((live.code, steps), (0, 4), "{}", live.message);
     }
 }
 
