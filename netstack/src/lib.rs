@@ -11,7 +11,7 @@
 //! - [`Stream`]: what a protocol needs of a connection: `embedded-io-async` reading and writing, and a
 //!   half-close. TCP streams and the in-memory [`pipe`]s are both one.
 //! - [`Listen`]: a port that connections come to, of the stack or of a host's own sockets.
-//! - [`http`]: an HTTP/1.1 server engine over any [`Stream`].
+//! - [`http`]: an HTTP/1.1 server engine and client over any [`Stream`].
 //! - [`websocket`]: RFC 6455, a byte stream over binary frames, both roles.
 //! - [`libp2p`]: the peer protocols of Fluence: noise, yamux, identify, particles, the swarm.
 //! - [`limits`]: every bound on foreign input.

@@ -102,3 +102,9 @@ pub const HTTP_WRITE_TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
 pub const HTTP_LINGER: Duration = Duration::from_secs(2);
 /// Header fields of a response.
 pub const HTTP_RESPONSE_HEADERS: usize = 32;
+/// Bytes of an answer's body that a client takes, unless it says otherwise.
+pub const HTTP_ANSWER_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Interim answers (1xx) before the one that a client waits for.
+pub const HTTP_INTERIM_ANSWERS: usize = 8;
+/// Time for the head of an answer to arrive, after the request was sent.
+pub const HTTP_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

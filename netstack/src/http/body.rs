@@ -94,6 +94,8 @@ pub(super) struct Rest {
 enum State {
     Length(u64),
     Chunked(Chunked),
+    /// Whatever comes before the end of the connection.
+    UntilEnd,
     Failed(BodyError),
 }
 
@@ -120,6 +122,7 @@ impl<'a, S: Read + Write, T: Timer> Body<'a, S, T> {
         let state = match framing {
             Framing::Length(length) => State::Length(length),
             Framing::Chunked => State::Chunked(Chunked::Size),
+            Framing::UntilEnd => State::UntilEnd,
         };
         // Who has sent part of the body already does not wait.
         let continue_due = continue_due && incoming.buffered().is_empty();
@@ -147,7 +150,7 @@ impl<'a, S: Read + Write, T: Timer> Body<'a, S, T> {
         match self.state {
             State::Length(left) => left <= self.limits.drain_bytes && !self.continue_due,
             State::Chunked(_) => !self.continue_due,
-            State::Failed(_) => false,
+            State::UntilEnd | State::Failed(_) => false,
         }
     }
 
@@ -175,6 +178,17 @@ impl<'a, S: Read + Write, T: Timer> Body<'a, S, T> {
                     self.state = State::Length(left.saturating_sub(read as u64));
                     return Ok(read);
                 }
+                State::UntilEnd => {
+                    let deadline = self.piece_deadline();
+                    let read = match self.incoming.read(buf, deadline).await {
+                        Err(Starved::End) => {
+                            self.state = State::Length(0);
+                            return Ok(0);
+                        }
+                        read => read.map_err(starved)?,
+                    };
+                    return self.count(read);
+                }
                 State::Chunked(mut chunked) => {
                     let step = chunked.step(self.incoming.buffered())?;
                     self.state = State::Chunked(chunked);
@@ -184,10 +198,7 @@ impl<'a, S: Read + Write, T: Timer> Body<'a, S, T> {
                         Step::Starved => self.fill().await?,
                         Step::Data(left) => {
                             let read = self.take(buf, left).await?;
-                            self.taken += read as u64;
-                            if self.taken > self.limits.body_bytes {
-                                return Err(BodyError::TooLarge);
-                            }
+                            self.count(read)?;
                             chunked.took(read as u64);
                             self.state = State::Chunked(chunked);
                             return Ok(read);
@@ -196,6 +207,12 @@ impl<'a, S: Read + Write, T: Timer> Body<'a, S, T> {
                 }
             }
         }
+    }
+
+    /// Counts bytes of a body whose length nobody has said.
+    fn count(&mut self, read: usize) -> Result<usize, BodyError> {
+        self.taken += read as u64;
+        if self.taken > self.limits.body_bytes { Err(BodyError::TooLarge) } else { Ok(read) }
     }
 
     /// Reads up to `most` bytes of data.

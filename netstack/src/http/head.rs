@@ -43,6 +43,22 @@ impl Headers {
         self.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
+    /// The fields that a parser found.
+    pub(super) fn of(fields: &[httparse::Header<'_>]) -> Self {
+        let fields = fields.iter().map(|field| (field.name.to_string(), field.value.to_vec()));
+        Self { fields: fields.collect() }
+    }
+
+    /// True when the connection may be used again (RFC 9112 section 9.3).
+    pub(super) fn keeps_alive(&self, version: Version) -> bool {
+        match version {
+            Version::Http11 => !self.has_token("connection", "close"),
+            Version::Http10 => {
+                self.has_token("connection", "keep-alive") && !self.has_token("connection", "close")
+            }
+        }
+    }
+
     /// True when a comma-separated list field holds `token` (case does not matter).
     fn has_token(&self, name: &str, token: &str) -> bool {
         self.all(name)
@@ -71,6 +87,8 @@ pub struct Head {
 pub(super) enum Framing {
     Length(u64),
     Chunked,
+    /// Up to the end of the connection: of answers alone.
+    UntilEnd,
 }
 
 /// A head and what it says about the connection.
@@ -98,19 +116,12 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Parsed, Refusal> {
         Err(httparse::Error::Token) => return Err(Refusal::bad("malformed request line")),
         Err(_) => return Err(Refusal::bad("malformed header field")),
     }
-    let fields = request.headers.iter().map(|h| (h.name.to_string(), h.value.to_vec()));
-    let headers = Headers { fields: fields.collect() };
+    let headers = Headers::of(request.headers);
     let (path, query) = split_target(method, target)?;
     check_host(&headers, version)?;
     let head = Head { method: method.to_string(), path, query, version, headers };
     let framing = framing(&head, limits)?;
-    let keep_alive = match version {
-        Version::Http11 => !head.headers.has_token("connection", "close"),
-        Version::Http10 => {
-            head.headers.has_token("connection", "keep-alive")
-                && !head.headers.has_token("connection", "close")
-        }
-    };
+    let keep_alive = head.headers.keeps_alive(version);
     let expects_continue = expectation(&head)? && framing != Framing::Length(0);
     Ok(Parsed { head, framing, keep_alive, expects_continue })
 }
@@ -201,7 +212,7 @@ fn check_host(headers: &Headers, version: Version) -> Result<(), Refusal> {
 }
 
 /// True for what can be `host[:port]`: a registered name, an IPv4 or a bracketed IPv6 address.
-fn is_authority(bytes: &[u8]) -> bool {
+pub(super) fn is_authority(bytes: &[u8]) -> bool {
     let (host, port) = match bytes.iter().rposition(|byte| matches!(byte, b':' | b']')) {
         Some(at) if bytes.get(at) == Some(&b':') => {
             (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..).unwrap_or_default())
@@ -219,58 +230,70 @@ fn is_authority(bytes: &[u8]) -> bool {
 
 /// Finds how long the body is (RFC 9112 section 6.3).
 fn framing(head: &Head, limits: &Limits) -> Result<Framing, Refusal> {
-    let codings = head.headers.all("transfer-encoding").count();
-    let mut lengths = head.headers.all("content-length");
-    let (length, second) = (lengths.next(), lengths.next());
-    if codings > 0 {
-        if length.is_some() {
-            return Err(Refusal::bad("both Content-Length and Transfer-Encoding"));
-        }
-        return transfer_coding(head);
-    }
-    if second.is_some() {
-        return Err(Refusal::bad("more than one Content-Length"));
-    }
-    let Some(length) = length else {
-        return match head.method.as_str() {
+    match head.headers.framing(head.version, limits)? {
+        Some(framing) => Ok(framing),
+        None => match head.method.as_str() {
             "POST" | "PUT" | "PATCH" => Err(Refusal::new(411, "a Content-Length is needed")),
             _ => Ok(Framing::Length(0)),
-        };
-    };
-    if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
-        return Err(Refusal::bad("malformed Content-Length"));
-    }
-    // Digits only: what does not fit is a number too large.
-    let number = core::str::from_utf8(length).ok().and_then(|text| text.parse::<u64>().ok());
-    match number {
-        Some(number) if number <= limits.body_bytes => Ok(Framing::Length(number)),
-        _ => Err(Refusal::new(413, "the body is too large")),
+        },
     }
 }
 
-fn transfer_coding(head: &Head) -> Result<Framing, Refusal> {
-    if head.version == Version::Http10 {
-        return Err(Refusal::bad("Transfer-Encoding in HTTP/1.0"));
-    }
-    let (mut chunked, mut unknown, mut last_is_chunked) = (0, false, false);
-    for value in head.headers.all("transfer-encoding") {
-        for coding in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            if coding.is_empty() || !coding.iter().all(|byte| is_token_byte(*byte)) {
-                return Err(Refusal::bad("malformed Transfer-Encoding"));
+impl Headers {
+    /// How long the body is, if the fields say so.
+    pub(super) fn framing(
+        &self,
+        version: Version,
+        limits: &Limits,
+    ) -> Result<Option<Framing>, Refusal> {
+        let codings = self.all("transfer-encoding").count();
+        let mut lengths = self.all("content-length");
+        let (length, second) = (lengths.next(), lengths.next());
+        if codings > 0 {
+            if length.is_some() {
+                return Err(Refusal::bad("both Content-Length and Transfer-Encoding"));
             }
-            last_is_chunked = coding.eq_ignore_ascii_case(b"chunked");
-            chunked += usize::from(last_is_chunked);
-            unknown |= !last_is_chunked;
+            return self.transfer_coding(version).map(Some);
+        }
+        if second.is_some() {
+            return Err(Refusal::bad("more than one Content-Length"));
+        }
+        let Some(length) = length else { return Ok(None) };
+        if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
+            return Err(Refusal::bad("malformed Content-Length"));
+        }
+        // Digits only: what does not fit is a number too large.
+        let number = core::str::from_utf8(length).ok().and_then(|text| text.parse::<u64>().ok());
+        match number {
+            Some(number) if number <= limits.body_bytes => Ok(Some(Framing::Length(number))),
+            _ => Err(Refusal::new(413, "the body is too large")),
         }
     }
-    // Chunked must come last and only once, or nobody can tell where the body ends.
-    if chunked > usize::from(last_is_chunked) {
-        return Err(Refusal::bad("chunked is not the last transfer coding"));
+
+    fn transfer_coding(&self, version: Version) -> Result<Framing, Refusal> {
+        if version == Version::Http10 {
+            return Err(Refusal::bad("Transfer-Encoding in HTTP/1.0"));
+        }
+        let (mut chunked, mut unknown, mut last_is_chunked) = (0, false, false);
+        for value in self.all("transfer-encoding") {
+            for coding in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                if coding.is_empty() || !coding.iter().all(|byte| is_token_byte(*byte)) {
+                    return Err(Refusal::bad("malformed Transfer-Encoding"));
+                }
+                last_is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+                chunked += usize::from(last_is_chunked);
+                unknown |= !last_is_chunked;
+            }
+        }
+        // Chunked must come last and only once, or nobody can tell where the body ends.
+        if chunked > usize::from(last_is_chunked) {
+            return Err(Refusal::bad("chunked is not the last transfer coding"));
+        }
+        if unknown || chunked == 0 {
+            return Err(Refusal::new(501, "unknown transfer coding"));
+        }
+        Ok(Framing::Chunked)
     }
-    if unknown || chunked == 0 {
-        return Err(Refusal::new(501, "unknown transfer coding"));
-    }
-    Ok(Framing::Chunked)
 }
 
 /// True when the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).

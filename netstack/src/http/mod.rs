@@ -1,4 +1,4 @@
-//! HTTP/1.1 server engine (RFC 9110, RFC 9112) over any [`crate::Stream`].
+//! HTTP/1.1 (RFC 9110, RFC 9112) over any [`crate::Stream`]: a server engine, and a [`client`].
 //!
 //! [`serve`] runs one connection: it reads requests, gives each to a [`Handler`], writes the answers in
 //! order, and ends the connection when the protocol, a limit or a timeout says so. [`serve_listener`]
@@ -28,6 +28,7 @@
 
 mod body;
 mod chunked;
+pub mod client;
 mod connection;
 mod date;
 mod head;
