@@ -18,6 +18,7 @@
 //! | [`metrics`] | what is counted, as Prometheus text |
 //! | [`network`] | what the node asks of its network: ports, addresses |
 //! | [`run`] | a node on a network |
+//! | [`store`] | what outlives power-off: stores, volumes, what is on disks |
 //! | [`limits`] | every bound |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -39,3 +40,4 @@ pub mod particle;
 pub mod peers;
 pub mod run;
 pub mod service;
+pub mod store;

@@ -177,3 +177,14 @@ pub const MIN_PEER_CONNECTIONS: usize = 8;
 /// Particles that are being received may take one in so many bytes of the heap; those that are being
 /// sent as many again.
 pub const PEER_BYTES_PART: usize = 16;
+
+/// Key of a store.
+pub const MAX_STORE_KEY_BYTES: usize = 256;
+/// Value of a store.
+pub const MAX_STORE_VALUE_BYTES: usize = 32 << 20;
+/// Keys of a store.
+pub const MAX_STORE_KEYS: usize = 16_384;
+/// Keys and values that a node without a volume holds in memory.
+pub const MAX_MEMORY_STORE_BYTES: usize = 64 << 20;
+/// What a node without a volume keeps may take one in so many bytes of the heap.
+pub const MEMORY_STORE_PART: usize = 8;

@@ -3,7 +3,7 @@
 //! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 6 | `AEROCF` |
-//! | 6 | 2 | version of the form, little-endian: 2 |
+//! | 6 | 2 | version of the form, little-endian: 3 |
 //! | 8 | 4 | length of what follows, little-endian |
 //! | 12 | length | postcard of [`Config`] |
 //!
@@ -16,7 +16,7 @@ use super::{Config, InvalidConfig};
 use crate::limits::MAX_CONFIG_BYTES;
 
 /// The version of the form that this build writes and reads.
-pub const BLOB_VERSION: u16 = 2;
+pub const BLOB_VERSION: u16 = 3;
 
 const MAGIC: &[u8; 6] = b"AEROCF";
 const HEADER_BYTES: usize = 12;
@@ -124,6 +124,17 @@ impl Config {
             return Err(EncodeError::TooLong);
         }
         Ok(blob)
+    }
+
+    /// How long the blob is that begins with `start`, in bytes, as its header says; `None` if these are
+    /// not the first bytes of one that can be read. For places that are longer than the blob in them.
+    #[must_use]
+    pub fn blob_bytes(start: &[u8]) -> Option<usize> {
+        let header = start.first_chunk::<HEADER_BYTES>()?;
+        let [.., l0, l1, l2, l3] = *header;
+        let length = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).ok()?;
+        let bytes = length.checked_add(HEADER_BYTES).filter(|bytes| *bytes <= MAX_CONFIG_BYTES)?;
+        header.starts_with(MAGIC).then_some(bytes)
     }
 
     /// Reads and checks a configuration. Total: any bytes give a configuration or an error.

@@ -44,6 +44,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// Particles that the node runs.
     pub particles: ParticleConfig,
+    /// The disk that the node keeps things on.
+    pub volume: VolumeConfig,
 }
 
 /// Addresses and names of the node.
@@ -139,6 +141,15 @@ impl Default for ParticleConfig {
     fn default() -> Self {
         Self { max_live: 8192, ttl_ms: 7_000, max_script_bytes: 256 << 10 }
     }
+}
+
+/// The disk that the node keeps things on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VolumeConfig {
+    /// Whether a disk that is blank, or that has an ext4 file system without any file, becomes a volume
+    /// where there is none yet. What is on it is lost.
+    pub format: bool,
 }
 
 /// The lowest level of log lines that are printed.

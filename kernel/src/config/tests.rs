@@ -31,6 +31,7 @@ fn full() -> Config {
         },
         identity: IdentityConfig { seed: Some(Seed::new([7; 32])) },
         particles: ParticleConfig { max_live: 9, ttl_ms: 1000, max_script_bytes: 4096 },
+        volume: VolumeConfig { format: true },
     }
 }
 
@@ -52,7 +53,7 @@ fn each_damage_of_the_blob_has_its_own_error() {
     longer.push(0);
     assert!(matches!(Config::decode(&longer), Err(DecodeError::TrailingBytes { .. })));
     assert_eq!(Config::decode(b"\x7fELF and more"), Err(DecodeError::NotAConfig));
-    for found in [1, 3] {
+    for found in [BLOB_VERSION - 1, BLOB_VERSION + 1] {
         let mut other = blob.clone();
         other[6..8].copy_from_slice(&u16::to_le_bytes(found));
         let error = Config::decode(&other).unwrap_err();
@@ -63,6 +64,17 @@ fn each_damage_of_the_blob_has_its_own_error() {
     let mut garbled = blob;
     garbled[HEADER] = 77;
     assert_eq!(Config::decode(&garbled), Err(DecodeError::Malformed));
+}
+
+#[test]
+fn the_length_of_a_blob_is_in_its_header() {
+    let blob = full().encode().unwrap();
+    assert_eq!(Config::blob_bytes(&[&blob[..], &[0; 100]].concat()), Some(blob.len()));
+    assert_eq!(Config::blob_bytes(&blob[..HEADER - 1]), None);
+    assert_eq!(Config::blob_bytes(b"EFI PART and more"), None);
+    let mut huge = blob;
+    huge[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(Config::blob_bytes(&huge), None);
 }
 
 /// Offset of the first field, which is the log level.
@@ -212,7 +224,7 @@ proptest! {
     #[test]
     fn any_bytes_give_a_config_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = Config::decode(&bytes);
-        let mut blob = b"AEROCF\x02\0".to_vec();
+        let mut blob = [b"AEROCF", &BLOB_VERSION.to_le_bytes()[..]].concat();
         blob.extend_from_slice(&u32::try_from(bytes.len()).unwrap().to_le_bytes());
         blob.extend_from_slice(&bytes);
         if let Ok(config) = Config::decode(&blob) {
