@@ -112,8 +112,17 @@ pub const PARTICLE_PART: usize = 32;
 pub const KEPT_PART: usize = 4;
 /// Idle particles that may have to end for one new one.
 pub const MAX_EVICTIONS_AT_ONCE: usize = 8;
-/// Particles that ended before their time and are remembered, so that they do not begin anew.
-pub const MAX_ENDED_REMEMBERED: usize = 1024;
+/// Particles that are looked at, at most, to find one that has to make room for another.
+pub const MAX_LOOKED_AT_FOR_ROOM: usize = 256;
+/// What is remembered of particles that ended before their time, so that they do not begin anew, may take
+/// one in so many bytes of the heap,
+pub const REMEMBERED_PART: usize = 16;
+/// where each takes so many at most: its place in three tables, and its sender's.
+pub const REMEMBERED_BYTES: usize = 512;
+/// So many are remembered on every machine.
+pub const MIN_REMEMBERED: usize = 1024;
+/// More are remembered on no machine.
+pub const MAX_REMEMBERED: usize = 1 << 18;
 /// Particles that `GET /particles` lists.
 pub const MAX_LISTED_PARTICLES: usize = 512;
 

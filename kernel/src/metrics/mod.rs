@@ -105,11 +105,10 @@ pub struct Metrics {
     services: RefCell<BTreeMap<(&'static str, bool), u64>>,
     responses: RefCell<BTreeMap<u16, u64>>,
     dropped: RefCell<BTreeMap<DropReason, u64>>,
+    evicted: RefCell<BTreeMap<DropReason, u64>>,
     sent: RefCell<BTreeMap<&'static str, u64>>,
     /// Particles that other peers brought.
     pub arrived: Counter,
-    /// Idle particles that ended because their memory was needed.
-    pub evicted: Counter,
     /// Steps of the interpreter.
     pub steps: Counter,
     /// Fuel that they burnt.
@@ -143,6 +142,11 @@ impl Metrics {
     /// Counts a particle of another peer that is not run.
     pub fn dropped(&self, reason: DropReason) {
         bump(&mut self.dropped.borrow_mut(), reason);
+    }
+
+    /// Counts an idle particle that ended so that another was not dropped for this reason.
+    pub fn evicted(&self, reason: DropReason) {
+        bump(&mut self.evicted.borrow_mut(), reason);
     }
 
     /// Counts a particle on its way to another peer: `ok`, or the reason why it did not get there.

@@ -154,9 +154,12 @@ fn write_exchange(page: &mut Exposition, metrics: &Metrics, snapshot: &Snapshot)
     page.metric(
         "aerolith_particle_evicted_total",
         Counter,
-        "Idle particles that ended because their memory was needed.",
-    )
-    .value(metrics.evicted.get());
+        "Idle particles that ended so that others were not dropped.",
+    );
+    for reason in [DropReason::TooMany, DropReason::TooManyOfPeer, DropReason::Memory] {
+        let count = metrics.evicted.borrow().get(&reason).copied().unwrap_or(0);
+        page.sample(&[("reason", reason.label())], count);
+    }
     page.metric("aerolith_particle_kept_bytes", Gauge, "Data of particles that are idle.")
         .value(snapshot.kept_bytes);
     page.metric("aerolith_particle_arrivals", Gauge, "Particles of peers that wait for a look.")

@@ -3,10 +3,10 @@
 use crate::config::Config;
 use crate::limits::{
     ARRIVALS_PART, BODIES_PART, CACHE_PART, CALL_RESULT_PART, FRAME_BYTES, HEAP_RESERVE_PERCENT,
-    KEPT_PART, MAX_CACHED_SCRIPT_BYTES, MAX_CALL_RESULT_BYTES, MAX_STEP_MEMORY_BYTES,
-    MIN_CALL_RESULT_BYTES, MIN_HEAP_RESERVE_BYTES, MIN_PARTICLE_BYTES, MIN_SCRIPT_BYTES,
-    MIN_SCRIPT_TREE_BYTES, MIN_STEP_MEMORY_BYTES, PARTICLE_PART, SCRIPT_PART, SCRIPT_TREE_PART,
-    STEP_MEMORY_PART,
+    KEPT_PART, MAX_CACHED_SCRIPT_BYTES, MAX_CALL_RESULT_BYTES, MAX_REMEMBERED,
+    MAX_STEP_MEMORY_BYTES, MIN_CALL_RESULT_BYTES, MIN_HEAP_RESERVE_BYTES, MIN_PARTICLE_BYTES,
+    MIN_REMEMBERED, MIN_SCRIPT_BYTES, MIN_SCRIPT_TREE_BYTES, MIN_STEP_MEMORY_BYTES, PARTICLE_PART,
+    REMEMBERED_BYTES, REMEMBERED_PART, SCRIPT_PART, SCRIPT_TREE_PART, STEP_MEMORY_PART,
 };
 use crate::machine::HeapUse;
 
@@ -33,6 +33,8 @@ pub struct Allowance {
     pub arrivals: usize,
     /// Data of idle particles, together.
     pub kept: usize,
+    /// Particles that ended before their time and are remembered; their number.
+    pub remembered: usize,
 }
 
 impl Allowance {
@@ -61,6 +63,8 @@ impl Allowance {
             particle,
             arrivals: (total / ARRIVALS_PART).max(particle),
             kept: total / KEPT_PART,
+            remembered: (total / REMEMBERED_PART / REMEMBERED_BYTES)
+                .clamp(MIN_REMEMBERED, MAX_REMEMBERED),
         }
     }
 }
@@ -94,6 +98,7 @@ mod tests {
             particle: 4 << 20,
             arrivals: 512 << 20,
             kept: 1 << 30,
+            remembered: MAX_REMEMBERED,
         };
         assert_eq!(of(4 << 30), expected);
         assert_eq!(of(0).step_memory, MAX_STEP_MEMORY_BYTES);
@@ -105,7 +110,10 @@ mod tests {
         assert!(small.script < 128 << 10 && small.call_result < 64 << 10, "{small:?}");
         assert!(small.bodies < 2 << 20 && small.step_memory < 2 << 20, "{small:?}");
         assert!(small.script_tree < 1 << 20 && small.frames < 16 << 10, "{small:?}");
+        assert_eq!(of(128 << 20).remembered, 16 << 10);
+        assert_eq!(small.remembered, 1792);
         let tiny = of(1000);
+        assert_eq!(tiny.remembered, MIN_REMEMBERED);
         assert_eq!((tiny.script, tiny.call_result), (MIN_SCRIPT_BYTES, MIN_CALL_RESULT_BYTES));
     }
 

@@ -15,7 +15,7 @@ use netstack::libp2p::PeerId;
 use netstack::libp2p::particle::Message;
 
 use super::Node;
-use super::live::Entry;
+use super::live::{Entry, Place};
 use crate::executor::{Slot, yield_now};
 use crate::limits::{MAX_ARRIVALS, MAX_ARRIVALS_PER_PEER};
 use crate::machine::Instant;
@@ -145,7 +145,7 @@ impl Node {
             return Err(DropReason::Ended);
         }
         let sender = Sender::Peer(from);
-        let place = self.live.place(sender)?;
+        self.live.has_place(sender, self.executor.now())?;
         if !message.verify() {
             return Err(DropReason::Signature);
         }
@@ -154,9 +154,10 @@ impl Node {
         }
         let Ok(script) = self.parse(&message.script) else {
             let expires_ms = message.timestamp.saturating_add(message.ttl.into());
-            self.ended.borrow_mut().insert(&message.signature, expires_ms);
+            self.ended.borrow_mut().insert(sender, &message.signature, expires_ms);
             return Err(DropReason::Script);
         };
+        let place = self.place(sender)?;
         let init_peer_id: Arc<str> = message.init_peer_id.to_string().into();
         let particle = Particle {
             serial: place.serial(),
@@ -173,6 +174,19 @@ impl Node {
         let caller = Caller { init_peer_id, author: None };
         self.start(particle, sender, caller, Lifetime::UntilDeadline, Some(mail), place);
         Ok(())
+    }
+
+    /// A place for a particle that is fit to run; an idle one has to end for it if all are taken.
+    fn place(&self, sender: Sender) -> Result<Place, DropReason> {
+        let full = match self.live.place(sender) {
+            Err(full) => full,
+            free => return free,
+        };
+        if !self.live.displace(sender, full, self.executor.now()) {
+            return Err(full);
+        }
+        self.metrics.evicted(full);
+        self.live.place(sender)
     }
 
     /// Brings data to a particle that lives already.

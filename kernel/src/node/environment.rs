@@ -95,11 +95,10 @@ impl Environment for Node {
         Self::memory_is_short(self)
     }
 
-    /// Ends the particles that have been idle for the longest time while all keep too much.
-    fn frozen(&self) {
-        while self.live.kept_bytes() > self.allowance.kept && self.live.evict_idle() {
-            self.metrics.evicted.add(1);
-        }
+    /// Ends idle particles while all keep too much.
+    fn keeps(&self, particle: &Particle, bytes: usize) {
+        self.live.keeps(particle.serial, bytes);
+        while self.live.kept_bytes() > self.allowance.kept && self.evict_for_memory() {}
     }
 
     fn called(&self, service: &str, ret_code: i32) {

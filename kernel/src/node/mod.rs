@@ -17,6 +17,7 @@ mod live;
 mod problem;
 mod query;
 mod script_cache;
+mod shares;
 
 pub use allowance::{Allowance, is_short};
 pub use arrivals::Received;
@@ -49,7 +50,9 @@ use crate::identity::Identity;
 use crate::limits::{HEAP_IN_USE_PART, MAX_EVICTIONS_AT_ONCE};
 use crate::machine::Machine;
 use crate::metrics::{Metrics, Outcome, Snapshot};
-use crate::particle::{Actor, End, Lifetime, Mail, Particle, Report, Sender, new_particle_id};
+use crate::particle::{
+    Actor, DropReason, End, Lifetime, Mail, Particle, Report, Sender, new_particle_id,
+};
 use crate::peers::{Deferred, Peers};
 use crate::service::{Answer, Author, Caller, Services};
 use arrivals::Arrivals;
@@ -121,7 +124,7 @@ impl Node {
             scripts: RefCell::new(ScriptCache::new(allowance.cached_scripts)),
             metrics: Metrics::default(),
             live: Live::new(caps),
-            ended: RefCell::default(),
+            ended: RefCell::new(Ended::new(allowance.remembered)),
             arrivals: Arrivals::new(allowance.arrivals),
             turns: Turns::new(),
             allowance,
@@ -179,7 +182,7 @@ impl Node {
             kept_bytes: self.live.kept_bytes(),
             arrivals: self.arrivals.len(),
             waiting_turns: self.turns.waiting(),
-            remembered: self.ended.borrow().len(),
+            remembered: self.ended.borrow_mut().len(self.machine.unix_time_ms()),
             live_tasks: self.executor.live_tasks(),
             cached_scripts: scripts.len(),
             cache_hits: scripts.hits(),
@@ -304,7 +307,7 @@ impl Node {
             let (id, Report { end, steps, micros, .. }) = (&particle.id, &report);
             debug!(target: "particle", "{id:.64} ended as {end:?} after {steps} steps, {micros} us");
             node.metrics.work(&report);
-            node.remember(&particle);
+            node.remember(sender, &particle);
             drop(place);
             ended.put(report);
         });
@@ -312,30 +315,37 @@ impl Node {
     }
 
     /// Keeps a particle that ended before its time from beginning anew.
-    fn remember(&self, particle: &Particle) {
+    fn remember(&self, sender: Sender, particle: &Particle) {
         let Some(signature) = particle.signature.get() else { return };
         let now_ms = self.machine.unix_time_ms();
         let expires_ms = particle.timestamp_ms.saturating_add(particle.ttl_ms.into());
         // Without a clock nothing else tells a replay.
         if now_ms == 0 || expires_ms >= now_ms {
-            self.ended.borrow_mut().insert(signature, expires_ms);
+            self.ended.borrow_mut().insert(sender, signature, expires_ms);
         }
     }
 
-    /// Whether there is memory for something new. Idle particles are ended for it, those first that have
-    /// been idle for the longest time.
+    /// Whether there is memory for something new. Idle particles are ended for it.
     async fn make_room(&self) -> bool {
         for _ in 0..MAX_EVICTIONS_AT_ONCE {
             if !self.memory_is_short() {
                 return true;
             }
-            if !self.live.evict_idle() {
+            if !self.evict_for_memory() {
                 return false;
             }
-            self.metrics.evicted.add(1);
             yield_now().await;
         }
         !self.memory_is_short()
+    }
+
+    /// Ends an idle particle; false if none is idle.
+    fn evict_for_memory(&self) -> bool {
+        let evicted = self.live.evict_for_memory(self.executor.now());
+        if evicted {
+            self.metrics.evicted(DropReason::Memory);
+        }
+        evicted
     }
 
     /// Whether so little of the heap is free that nothing new should be begun.

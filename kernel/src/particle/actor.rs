@@ -53,8 +53,8 @@ pub trait Environment: 'static {
     /// Whether so little memory is left that this particle had better end.
     fn memory_is_short(&self) -> bool;
 
-    /// Told when a particle has become idle and its data are kept as bytes.
-    fn frozen(&self);
+    /// Told how many bytes the data of an idle particle are kept as; 0 when they are decoded again.
+    fn keeps(&self, particle: &Particle, bytes: usize);
 
     /// Told of every answer of a service.
     fn called(&self, service: &str, ret_code: i32);
@@ -194,7 +194,9 @@ impl<E: Environment> Actor<E> {
         vitals.steps.set(vitals.steps.get().saturating_add(1));
         let current = self.inbox.pop().map(|mail| mail.data).unwrap_or_default();
         let results = self.calls.take_results();
-        vitals.kept_bytes.set(0);
+        if self.kept.is_frozen() {
+            self.environment.keeps(&self.particle, 0);
+        }
         let started = self.environment.executor().now();
         let parameters = || self.environment.parameters(&self.particle);
         self.kept.session(&self.particle, parameters).begin(&current, results);
@@ -326,8 +328,8 @@ impl<E: Environment> Actor<E> {
             waiting => Waits::Services(waiting),
         });
         if !self.kept.is_frozen() && Pin::new(freeze).poll(context).is_ready() {
-            self.vitals.kept_bytes.set(self.kept.freeze());
-            self.environment.frozen();
+            let bytes = self.kept.freeze();
+            self.environment.keeps(&self.particle, bytes);
         }
         Poll::Pending
     }

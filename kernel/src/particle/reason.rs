@@ -25,14 +25,14 @@ pub enum DropReason {
     MailFull,
     /// The particle's life here has ended before its time.
     Ended,
-    /// Too many particles live.
-    TooMany,
-    /// Too many particles of its sender live.
+    /// Too many particles of its sender live, and none of them is idle.
     TooManyOfPeer,
-    /// The machine's memory is short.
-    Memory,
+    /// Too many particles live, and none is idle that would have to make room.
+    TooMany,
     /// Its signature is not the author's.
     Signature,
+    /// The machine's memory is short.
+    Memory,
     /// Its script does not parse.
     Script,
 }
@@ -50,10 +50,10 @@ impl DropReason {
         Self::Duplicate,
         Self::MailFull,
         Self::Ended,
-        Self::TooMany,
         Self::TooManyOfPeer,
-        Self::Memory,
+        Self::TooMany,
         Self::Signature,
+        Self::Memory,
         Self::Script,
     ];
 

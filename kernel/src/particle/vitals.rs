@@ -18,8 +18,6 @@ pub struct Vitals {
     pub(super) unreachable: RefCell<Vec<Arc<str>>>,
     waits: Cell<Waits>,
     since: Cell<Instant>,
-    /// Bytes of the data while they are kept as bytes.
-    pub(super) kept_bytes: Cell<usize>,
 }
 
 /// What a particle waits for.
@@ -72,12 +70,6 @@ impl Vitals {
     #[must_use]
     pub fn idle_since(&self) -> Option<Instant> {
         matches!(self.waits.get(), Waits::Peers | Waits::Nothing).then(|| self.since.get())
-    }
-
-    /// Bytes of the data while they are kept as bytes, as those of an idle particle are.
-    #[must_use]
-    pub fn kept_bytes(&self) -> usize {
-        self.kept_bytes.get()
     }
 
     pub(super) fn set_waits(&self, waits: Waits, now: Instant) {

@@ -161,31 +161,6 @@ fn a_peer_may_have_only_so_many_waiting() {
 }
 
 #[test]
-fn only_so_many_particles_live() {
-    let village = Village::with(1, |config| {
-        config.particles.max_live = 5;
-        config.peers.max_live_per_peer = 3;
-    });
-    let clients = [100, 101].map(|number| Client::join(&village, number));
-    let give = |client: &Client, number: usize| {
-        let message = client.message(&format!("{number}"), NOW, 1000, "(null)", vec![]);
-        client.give(&village.nodes[0], &message);
-        village.run_for(1);
-        village.nodes[0].live.len()
-    };
-    assert_eq!([0, 1, 2].map(|number| give(&clients[0], number)), [1, 2, 3]);
-    assert_eq!(give(&clients[0], 3), 3);
-    assert_eq!(village.drops(), dropped("too_many_of_peer"));
-    assert_eq!([0, 1].map(|number| give(&clients[1], number)), [4, 5]);
-    assert_eq!(give(&clients[1], 2), 5);
-    assert_eq!(village.drops().first(), Some(&("too_many".into(), 1.0)));
-    // The node's own users are not locked out by its peers.
-    let own = village.script(0, "(call %init_peer_id% (\"callbackSrv\" \"response\") [1])");
-    village.run();
-    assert!(own.take().now_or_never().unwrap().0.is_ok());
-}
-
-#[test]
 fn mail_for_a_busy_particle_is_bounded() {
     let village = Village::new(1);
     let client = Client::join(&village, 100);

@@ -169,13 +169,13 @@ fn late_data_reach_a_particle_that_was_frozen() {
     ]);
     client.give(node, &client.particle("late", &script));
     village.run_for(1000);
-    assert!(node.live.list(1)[0].vitals.kept_bytes() > 0);
+    assert!(node.live.kept_bytes() > 0);
     // The client answers the node's question and sends the particle again.
     let question = client.received.take().remove(0);
     let answered = client.answer(&question, "\"new\"");
     client.give(node, &answered);
     village.run_for(10);
-    assert_eq!(node.live.list(1)[0].vitals.kept_bytes(), 0, "it is decoded again");
+    assert_eq!(node.live.kept_bytes(), 0, "it is decoded again");
     village.run();
     assert_eq!(client.answers(), [Value::parse(r#"["kept","new"]"#).unwrap()]);
 }
@@ -223,7 +223,7 @@ fn idle_particles_end_when_their_memory_is_needed() {
     client.give(node, &client.particle("third", &script));
     village.run_for(100);
     assert_eq!(node.live.len(), 0, "the idle ones made room, and it was not enough");
-    assert_eq!(village.metric(0, "aerolith_particle_evicted_total"), 2.0);
+    assert_eq!(village.metric(0, "aerolith_particle_evicted_total{reason=\"memory\"}"), 2.0);
     assert_eq!(village.drops(), [("memory".into(), 1.0)]);
     village.machine.set_heap(HeapUse { total: 256 << 20, used: 1 << 20, peak: 0 });
     client.give(node, &first);
@@ -308,7 +308,7 @@ fn idle_particles_keep_no_more_than_their_part_of_the_heap() {
     }
     let kept = node.live.kept_bytes();
     assert!(kept <= node.allowance().kept, "{kept}");
-    assert_eq!(village.metric(0, "aerolith_particle_evicted_total"), 5.0);
+    assert_eq!(village.metric(0, "aerolith_particle_evicted_total{reason=\"memory\"}"), 5.0);
     let oldest = node.live.list(1).remove(0);
     assert_eq!(&*oldest.particle.id, "5", "those that were idle for the longest time are gone");
     drop(oldest);

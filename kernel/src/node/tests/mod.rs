@@ -10,5 +10,6 @@ mod exchange;
 mod fairness;
 mod pages;
 mod random;
+mod room;
 mod swarm;
 mod village;

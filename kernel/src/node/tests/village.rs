@@ -167,6 +167,11 @@ impl Client {
         self.identity.peer_id().clone()
     }
 
+    /// What its clock shows, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.machine.unix_time_ms()
+    }
+
     /// A new particle of this client, as it leaves it.
     pub fn particle(&self, id: &str, script: &str) -> Message {
         self.particle_with(id, script, "null")

@@ -24,8 +24,6 @@ use crate::{external, workspace};
 
 /// Memory of the nodes in MiB.
 const MEMORY: u32 = 256;
-/// A node keeps each particle until its time is up: what is measured is its speed, not these bounds.
-const CONFIG: &str = "[particles]\nmax_live = 65536\n[peers]\nmax_live_per_peer = 65536\n";
 /// Idle connections whose memory is measured.
 const IDLE_CONNECTIONS: usize = 200;
 
@@ -65,11 +63,11 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if !options.skip_qemu {
         qemu::install::ensure()?;
         build::build(Image::Product)?;
-        let subject = Subject::in_qemu(Machine::Microvm, MEMORY, CONFIG)?;
+        let subject = Subject::in_qemu(Machine::Microvm, MEMORY, "")?;
         columns.push(("QEMU", column(&subject, options, true).context("in QEMU")?));
     }
     let program = std::env::current_exe().context("cannot say where this program is")?;
-    let subject = Subject::on_this_machine(&program, MEMORY, CONFIG)?;
+    let subject = Subject::on_this_machine(&program, MEMORY, "")?;
     columns.push(("process", column(&subject, options, false).context("the process")?));
     drop(subject);
     if !options.skip_comparison {
