@@ -1,6 +1,7 @@
 //! The client's side of the handshake (RFC 6455 section 4.1).
 
 use alloc::format;
+use alloc::vec::Vec;
 use core::fmt;
 
 use base64::Engine;
@@ -9,7 +10,7 @@ use rand_core::CryptoRng;
 
 use super::head::{Received, accept_value, has_token, receive, single, values};
 use super::limits::HEADERS;
-use super::{Error, WebSocket};
+use super::{Error, Messages, WebSocket};
 use crate::Split;
 
 /// What a client draws for a connection.
@@ -45,22 +46,51 @@ pub async fn connect<S: Split>(
     host: &str,
     secrets: Secrets,
 ) -> Result<WebSocket<S>, Error<S::Error>> {
+    let early = shake_hands(&mut stream, host, "/", &secrets).await?;
+    Ok(WebSocket::new(stream, early, Some(secrets.mask_seed)))
+}
+
+/// Asks the server at the other end of `stream` for the messages at `target`, a path with perhaps a query.
+///
+/// # Errors
+/// [`Error::BadAnswer`] when there is no WebSocket, or when host or target cannot be sent; others when the
+/// stream is of no more use.
+pub async fn subscribe<S: Split>(
+    mut stream: S,
+    host: &str,
+    target: &str,
+    secrets: Secrets,
+) -> Result<Messages<S>, Error<S::Error>> {
+    let is_clean = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_clean(host) || !is_clean(target) || !target.starts_with('/') {
+        return Err(Error::BadAnswer);
+    }
+    let early = shake_hands(&mut stream, host, target, &secrets).await?;
+    Ok(Messages::new(stream, early, secrets.mask_seed))
+}
+
+/// Sends the request and checks the answer; gives what came behind it.
+async fn shake_hands<S: Split>(
+    stream: &mut S,
+    host: &str,
+    target: &str,
+    secrets: &Secrets,
+) -> Result<Vec<u8>, Error<S::Error>> {
     let key = BASE64_STANDARD.encode(secrets.key);
     let request = format!(
-        "GET / HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.map_err(Error::Stream)?;
     stream.flush().await.map_err(Error::Stream)?;
-    let Received::Whole(mut bytes, end) = receive(&mut stream, alloc::vec::Vec::new()).await?
-    else {
+    let Received::Whole(mut bytes, end) = receive(stream, Vec::new()).await? else {
         return Err(Error::BadAnswer);
     };
     let early = bytes.split_off(end);
     if !opens(&bytes, &key) {
         return Err(Error::BadAnswer);
     }
-    Ok(WebSocket::new(stream, early, Some(secrets.mask_seed)))
+    Ok(early)
 }
 
 /// True when the answer opens a WebSocket without extensions and subprotocols: none was asked for.

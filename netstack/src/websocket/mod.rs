@@ -1,6 +1,7 @@
 //! WebSocket (RFC 6455): a byte stream over binary frames, both roles.
 //!
 //! [`accept`] answers a client, [`connect`] asks a server; both give a [`WebSocket`] over the stream.
+//! [`subscribe`] asks a server for [`Messages`], texts among them, whose borders do mean something.
 //! What is written leaves in binary frames, one for each flush; what is read are the payloads of binary
 //! messages, one after the other, whose borders mean nothing. Pings are answered while somebody reads,
 //! also when nobody writes.
@@ -17,7 +18,7 @@
 //!
 //! # Not supported
 //!
-//! Text messages, extensions (they are not accepted, so nothing is compressed), subprotocols, TLS.
+//! Text messages as a byte stream or to send, extensions (they are not accepted, so nothing is compressed), subprotocols, TLS.
 
 mod accept;
 mod connect;
@@ -25,6 +26,7 @@ mod frame;
 mod head;
 pub mod limits;
 mod lock;
+mod messages;
 mod outbox;
 mod reader;
 mod writer;
@@ -37,7 +39,8 @@ use crate::{Split, Stream, stream};
 
 pub use accept::accept;
 pub(crate) use accept::accept_after;
-pub use connect::{Secrets, connect};
+pub use connect::{Secrets, connect, subscribe};
+pub use messages::{Message, Messages};
 pub use reader::Reader;
 pub use writer::Writer;
 

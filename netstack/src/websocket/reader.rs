@@ -32,7 +32,24 @@ pub struct Reader<R, W> {
     payload: Option<Payload>,
     /// A message has begun that is not over.
     in_message: bool,
+    /// Whether text messages are taken too.
+    takes_text: bool,
+    /// The message that is being read, or was read last, is text.
+    is_text: bool,
+    /// Frames that are over, since other tasks had their turn.
+    frames: usize,
     end: Option<End>,
+}
+
+/// How far reading has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// These many bytes of a message.
+    Data(usize),
+    /// A message is over.
+    MessageEnd,
+    /// Nothing more comes.
+    End,
 }
 
 /// Where bytes come from.
@@ -69,8 +86,22 @@ impl<R, W> Reader<R, W> {
             header_have: 0,
             payload: None,
             in_message: false,
+            takes_text: false,
+            is_text: false,
+            frames: 0,
             end: None,
         }
+    }
+
+    /// Takes text messages too.
+    pub(super) fn taking_text(mut self) -> Self {
+        self.takes_text = true;
+        self
+    }
+
+    /// Whether the message that is being read, or was read last, is text.
+    pub(super) fn is_text(&self) -> bool {
+        self.is_text
     }
 
     /// Bytes of the header that must be there to go on.
@@ -90,10 +121,13 @@ impl<R, W> Reader<R, W> {
         }
         let mut control = None;
         match header.opcode {
-            Opcode::Text => return Err(UNSUPPORTED_DATA),
-            Opcode::Binary | Opcode::Continuation => {
+            Opcode::Text if !self.takes_text => return Err(UNSUPPORTED_DATA),
+            Opcode::Text | Opcode::Binary | Opcode::Continuation => {
                 if self.in_message != (header.opcode == Opcode::Continuation) {
                     return Err(PROTOCOL_ERROR);
+                }
+                if !self.in_message {
+                    self.is_text = header.opcode == Opcode::Text;
                 }
                 self.in_message = !header.is_final;
             }
@@ -158,37 +192,52 @@ impl<R: Read, W: Write<Error = R::Error>> Incoming<R, W> {
 }
 
 impl<R: Read, W: Write<Error = R::Error>> Reader<R, W> {
-    /// Reads until data comes, or nothing more.
-    async fn advance(&mut self, buf: &mut [u8]) -> Result<usize, Error<R::Error>> {
-        let mut frames = 0;
+    /// Reads until data comes, a message ends, or nothing more comes.
+    pub(super) async fn advance(&mut self, buf: &mut [u8]) -> Result<Progress, Error<R::Error>> {
         loop {
             match self.end {
-                Some(End::Closed) => return Ok(0),
+                Some(End::Closed) => return Ok(Progress::End),
                 Some(End::Violation) => return Err(Error::Violation),
                 None => {}
             }
             if let Some(payload) = self.payload.take_if(|payload| payload.left == 0) {
+                let is_data = payload.control.is_none();
                 self.end = payload.control.and_then(|(opcode, bytes)| self.obey(opcode, bytes));
-                frames += 1;
-                if frames % EMPTY_FRAMES_IN_A_ROW == 0 {
+                self.frames += 1;
+                if self.frames >= EMPTY_FRAMES_IN_A_ROW {
+                    self.frames = 0;
                     yield_now().await;
+                }
+                if is_data && !self.in_message {
+                    return Ok(Progress::MessageEnd);
                 }
             } else if let Some(payload) = &mut self.payload {
                 if let Some(read) = payload.read(&mut self.incoming, buf).await? {
-                    return Ok(read);
+                    return Ok(Progress::Data(read));
                 }
             } else if self.header_have < self.header_wanted() {
                 if !self.read_header().await? {
-                    return Ok(0);
+                    return Ok(Progress::End);
                 }
             } else {
                 self.begin_frame();
             }
             if self.end.is_some() {
-                // Once, as far as it goes without waiting: the peer may not read any more.
-                let _ = self.incoming.shared.deliver().now_or_never();
+                self.say_why();
             }
         }
+    }
+
+    /// Ends the connection because of a message; `status` says why.
+    pub(super) fn refuse(&mut self, status: u16) -> Error<R::Error> {
+        self.end = Some(self.violated(status));
+        self.say_why();
+        Error::Violation
+    }
+
+    /// Sends the close frame, once and as far as it goes without waiting: the peer may not read any more.
+    fn say_why(&self) {
+        let _ = self.incoming.shared.deliver().now_or_never();
     }
 
     /// False at the end of the stream.
@@ -257,7 +306,13 @@ impl<R: Read, W: Write<Error = R::Error>> Read for Reader<R, W> {
         if buf.is_empty() {
             return Ok(0);
         }
-        self.advance(buf).await
+        loop {
+            match self.advance(buf).await? {
+                Progress::Data(read) => return Ok(read),
+                Progress::MessageEnd => {}
+                Progress::End => return Ok(0),
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod support;
 
 mod frames;
 mod handshake;
+mod messages;
 
 use embedded_io_async::{ErrorKind, Read, Write};
 use futures_util::FutureExt;
