@@ -46,6 +46,21 @@ pub const MAX_TTL_MS: u32 = 300_000;
 /// The most that `particles.max_script_bytes` may be set to.
 pub const MAX_SCRIPT_BYTES: u32 = 1 << 20;
 
+/// Entries of `aleph.programs`.
+pub const MAX_ALEPH_PROGRAMS: usize = 32;
+/// Entries of `aleph.channels`.
+pub const MAX_ALEPH_CHANNELS: usize = 16;
+/// Entries of `aleph.program_owners`.
+pub const MAX_ALEPH_OWNERS: usize = 64;
+/// One entry of `aleph.program_owners`.
+pub const MAX_ALEPH_OWNER_BYTES: usize = 128;
+/// `aleph.poll_ms` unless the configuration says otherwise.
+pub const DEFAULT_ALEPH_POLL_MS: u32 = 10_000;
+/// The least that `aleph.poll_ms` may be set to, apart from 0.
+pub const MIN_ALEPH_POLL_MS: u32 = 100;
+/// The most that `aleph.poll_ms` may be set to: an hour.
+pub const MAX_ALEPH_POLL_MS: u32 = 3_600_000;
+
 /// Arguments of one call of a service.
 pub const MAX_CALL_ARGUMENTS: usize = 1024;
 /// JSON text of one result of a service.

@@ -5,13 +5,17 @@
 //! all, is a complete configuration: DHCP, HTTP on port 80, peers on port 7777, a key made at boot.
 
 mod address;
+mod aleph;
 mod blob;
 mod cidr;
+mod origin;
 mod secret;
 
 pub use address::Address;
+pub use aleph::AlephConfig;
 pub use blob::{BLOB_VERSION, DecodeError, EncodeError};
 pub use cidr::Cidr;
+pub use origin::{NotOrigin, Origin};
 pub use secret::Seed;
 
 use alloc::string::String;
@@ -46,6 +50,8 @@ pub struct Config {
     pub particles: ParticleConfig,
     /// The disk that the node keeps things on.
     pub volume: VolumeConfig,
+    /// Messages and programs of the Aleph network.
+    pub aleph: AlephConfig,
 }
 
 /// Addresses and names of the node.
@@ -230,7 +236,7 @@ impl Config {
         {
             return wrong("particles.max_script_bytes", "must be between 1 and 1048576");
         }
-        Ok(())
+        self.aleph.validate()
     }
 }
 

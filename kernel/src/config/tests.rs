@@ -1,6 +1,10 @@
 //! Tests of the configuration's forms and checks.
 
 use super::*;
+use crate::limits::{
+    MAX_ALEPH_CHANNELS, MAX_ALEPH_OWNER_BYTES, MAX_ALEPH_OWNERS, MAX_ALEPH_POLL_MS,
+    MAX_ALEPH_PROGRAMS, MIN_ALEPH_POLL_MS,
+};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec;
@@ -32,6 +36,15 @@ fn full() -> Config {
         identity: IdentityConfig { seed: Some(Seed::new([7; 32])) },
         particles: ParticleConfig { max_live: 9, ttl_ms: 1000, max_script_bytes: 4096 },
         volume: VolumeConfig { format: true },
+        aleph: AlephConfig {
+            node: Some("http://10.0.2.2:4024".parse().unwrap()),
+            programs: vec!["0a".repeat(32)],
+            poll_ms: 1000,
+            websocket: false,
+            channels: vec!["TEST".into()],
+            accept: false,
+            program_owners: vec!["0x5D86f5cFcd9e90283a82c214162e2d4C5CFda5c7".into()],
+        },
     }
 }
 
@@ -91,7 +104,7 @@ fn size_is_checked_at_the_limit() {
 #[test]
 fn an_unusable_field_is_named() {
     type Spoil = fn(&mut Config);
-    let spoils: [(&str, Spoil); 26] = [
+    let spoils: [(&str, Spoil); 38] = [
         ("network.hostname", |c| c.network.hostname = "a".repeat(64)),
         ("network.hostname", |c| c.network.hostname = "a b".into()),
         ("network.addresses", |c| c.network.addresses = vec![Cidr::default()]),
@@ -124,6 +137,22 @@ fn an_unusable_field_is_named() {
         ("particles.ttl_ms", |c| c.particles.ttl_ms = MAX_TTL_MS + 1),
         ("particles.max_script_bytes", |c| c.particles.max_script_bytes = MAX_SCRIPT_BYTES + 1),
         ("particles.max_script_bytes", |c| c.particles.max_script_bytes = 0),
+        ("aleph.programs", |c| c.aleph.programs = vec!["0a".repeat(32); MAX_ALEPH_PROGRAMS + 1]),
+        ("aleph.programs", |c| c.aleph.programs.push("0A".repeat(32))),
+        ("aleph.programs", |c| c.aleph.node = None),
+        ("aleph.poll_ms", |c| c.aleph.poll_ms = MIN_ALEPH_POLL_MS - 1),
+        ("aleph.poll_ms", |c| c.aleph.poll_ms = MAX_ALEPH_POLL_MS + 1),
+        ("aleph.channels", |c| c.aleph.channels = vec!["a".into(); MAX_ALEPH_CHANNELS + 1]),
+        ("aleph.channels", |c| c.aleph.channels.push("a".repeat(129))),
+        ("aleph.channels", |c| c.aleph.channels.push("a,b".into())),
+        ("aleph.channels", |c| c.aleph.channels.push(String::new())),
+        ("aleph.program_owners", |c| {
+            c.aleph.program_owners = vec!["a".into(); MAX_ALEPH_OWNERS + 1];
+        }),
+        ("aleph.program_owners", |c| {
+            c.aleph.program_owners.push("a".repeat(MAX_ALEPH_OWNER_BYTES + 1));
+        }),
+        ("aleph.program_owners", |c| c.aleph.program_owners.push(String::new())),
     ];
     for (field, spoil) in spoils {
         let mut config = full();
@@ -239,4 +268,26 @@ proptest! {
         blob[index] = value;
         let _ = Config::decode(&blob);
     }
+}
+
+#[test]
+fn aleph_s_bounds_hold_at_their_values() {
+    let mut config = full();
+    config.aleph.programs = vec!["0a".repeat(32); MAX_ALEPH_PROGRAMS];
+    config.aleph.channels = vec!["\u{e9}".repeat(128); MAX_ALEPH_CHANNELS];
+    config.aleph.program_owners = vec!["a".repeat(MAX_ALEPH_OWNER_BYTES); MAX_ALEPH_OWNERS];
+    for poll_ms in [0, MIN_ALEPH_POLL_MS, MAX_ALEPH_POLL_MS] {
+        config.aleph.poll_ms = poll_ms;
+        assert_eq!(config.validate(), Ok(()));
+    }
+}
+
+#[test]
+fn nobody_s_programs_are_installed_unless_the_configuration_names_the_owner() {
+    assert!(!AlephConfig::default().may_install("0x5D86f5cFcd9e90283a82c214162e2d4C5CFda5c7"));
+    let aleph = full().aleph;
+    assert!(aleph.may_install("0x5d86F5cFcd9e90283a82c214162e2d4C5CFda5c7"));
+    assert!(!aleph.may_install("0x5D86f5cFcd9e90283a82c214162e2d4C5CFda5c8"));
+    let everybody = AlephConfig { program_owners: vec!["*".into()], ..aleph };
+    assert!(everybody.may_install("anybody"));
 }
