@@ -109,11 +109,55 @@ impl Network {
     }
 }
 
+/// A file that a disk stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// The file.
+    pub file: PathBuf,
+    /// QEMU's name of its format: `raw` or `qcow2`.
+    pub format: &'static str,
+    /// What becomes of what the guest writes.
+    pub writes: Writes,
+}
+
+/// What becomes of what a guest writes to a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// It is in the file.
+    Kept,
+    /// It is lost when QEMU ends.
+    Dropped,
+    /// The disk is read-only, and says so.
+    Refused,
+}
+
+impl Disk {
+    /// A disk in a raw file.
+    #[must_use]
+    pub fn raw(file: PathBuf, writes: Writes) -> Self {
+        Self { file, format: "raw", writes }
+    }
+
+    fn word(&self, number: usize) -> String {
+        let Self { file, format, writes } = self;
+        let writes = match writes {
+            Writes::Kept => "",
+            Writes::Dropped => ",snapshot=on",
+            Writes::Refused => ",readonly=on",
+        };
+        format!("if=none,id=disk{number},format={format},file={}{writes}", escaped(file))
+    }
+}
+
 /// One guest, as asked for.
 #[derive(Clone, Debug)]
 pub struct Guest {
-    /// The ELF image.
-    pub kernel: PathBuf,
+    /// The kernel that QEMU loads; without one, firmware starts the first disk.
+    pub kernel: Option<PathBuf>,
+    /// What QEMU loads beside the kernel, as an initial RAM disk.
+    pub module: Option<PathBuf>,
+    /// Disks by virtio, in the order in which firmware tries them.
+    pub disks: Vec<Disk>,
     /// Machine type.
     pub machine: Machine,
     /// Whether the machine describes itself by ACPI (only microvm can do without).
@@ -149,7 +193,9 @@ impl Guest {
     #[must_use]
     pub fn new(kernel: PathBuf, accelerator: Accelerator) -> Self {
         Self {
-            kernel,
+            kernel: Some(kernel),
+            module: None,
+            disks: Vec::new(),
             machine: Machine::default(),
             acpi: true,
             mmio: MmioLayout::default(),
@@ -167,6 +213,19 @@ impl Guest {
         }
     }
 
+    /// A guest that firmware starts from this disk, otherwise as [`Guest::new`] makes it; on q35, as
+    /// microvm's firmware starts no disks. No command line comes to it that way.
+    #[must_use]
+    pub fn from_disk(disk: Disk, accelerator: Accelerator) -> Self {
+        Self {
+            kernel: None,
+            command_line: Vec::new(),
+            machine: Machine::Q35,
+            disks: vec![disk],
+            ..Self::new(PathBuf::new(), accelerator)
+        }
+    }
+
     /// The words after `qemu-system-x86_64`.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
@@ -181,7 +240,12 @@ impl Guest {
         words.pair("-display", "none");
         words.pair("-serial", "stdio");
         words.pair("-device", format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1"));
-        words.pair("-kernel", self.kernel.display().to_string());
+        if let Some(kernel) = &self.kernel {
+            words.pair("-kernel", kernel.display().to_string());
+        }
+        if let Some(module) = &self.module {
+            words.pair("-initrd", module.display().to_string());
+        }
         if !self.command_line.is_empty() {
             words.pair("-append", self.command_line.join(" "));
         }
@@ -194,6 +258,16 @@ impl Guest {
         let bus = self.machine.bus();
         words.pair("-object", "rng-builtin,id=entropy");
         words.pair("-device", format!("virtio-rng-{bus},rng=entropy"));
+        for (number, disk) in self.disks.iter().enumerate() {
+            words.pair("-drive", disk.word(number));
+            let device = format!("virtio-blk-{bus},drive=disk{number}");
+            // Firmware tries disks in this order; microvm's has no say.
+            let order = match self.machine {
+                Machine::Microvm => String::new(),
+                Machine::Q35 | Machine::Pc => format!(",bootindex={}", number + 1),
+            };
+            words.pair("-device", device + &order);
+        }
         self.network_words(&mut words);
         if let Some(config) = &self.config {
             words.pair("-fw_cfg", format!("name={CONFIG_ITEM},file={}", escaped(config)));
@@ -326,6 +400,27 @@ mod tests {
     fn a_comma_in_a_path_is_doubled() {
         let text = words(|guest| guest.config = Some(PathBuf::from("/a,b")));
         assert!(text.contains("-fw_cfg name=opt/aerolith/config,file=/a,,b"), "{text}");
+    }
+
+    #[test]
+    fn a_disk_is_a_drive_and_a_device_of_the_machines_bus() {
+        let disk = |writes| Disk::raw(PathBuf::from("/d,e"), writes);
+        let text = words(|guest| guest.disks = vec![disk(Writes::Kept), disk(Writes::Refused)]);
+        let first =
+            "-drive if=none,id=disk0,format=raw,file=/d,,e -device virtio-blk-device,drive=disk0 ";
+        assert!(text.contains(first), "{text}");
+        assert!(text.contains("file=/d,,e,readonly=on -device virtio-blk-device,drive=disk1"));
+        assert!(text.contains("-kernel k.elf"));
+        let text = Guest::from_disk(disk(Writes::Dropped), Accelerator::Tcg).arguments().join(" ");
+        assert!(text.contains("-machine q35 ") && !text.contains("-kernel"), "{text}");
+        assert!(text.contains(",snapshot=on -device virtio-blk-pci,drive=disk0,bootindex=1"));
+        assert!(!text.contains("-append"), "{text}");
+    }
+
+    #[test]
+    fn a_module_goes_with_the_kernel() {
+        let text = words(|guest| guest.module = Some(PathBuf::from("m")));
+        assert!(text.contains("-kernel k.elf -initrd m "), "{text}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Makes sure that QEMU is there.
+//! Makes sure that QEMU and what belongs to it are there.
 
 use std::process::Command;
 
@@ -16,23 +16,32 @@ pub const PACKAGE: &str = "qemu-system-x86";
 /// # Errors
 /// When QEMU is missing and cannot be installed from here.
 pub fn ensure() -> Result<()> {
-    if external::exists(PROGRAM) {
+    ensure_program(PROGRAM, PACKAGE)
+}
+
+/// Installs Debian's `package` by apt when `program` is missing and this user may, else says what to
+/// type.
+///
+/// # Errors
+/// When it is missing and cannot be installed from here.
+pub fn ensure_program(program: &str, package: &str) -> Result<()> {
+    if external::exists(program) {
         return Ok(());
     }
-    let by_hand = format!("sudo apt-get install --no-install-recommends {PACKAGE}");
+    let by_hand = format!("sudo apt-get install --no-install-recommends {package}");
     if !external::exists("apt-get") {
         bail!(
-            "{PROGRAM} is not installed; install QEMU for x86-64 with this system's packages \
+            "{program} is not installed; install it with this system's packages \
              (on Debian: {by_hand})"
         );
     }
     let Some(prefix) = privileges() else {
-        bail!("{PROGRAM} is not installed; type: {by_hand}");
+        bail!("{program} is not installed; type: {by_hand}");
     };
     apt(prefix, &["update"])?;
-    apt(prefix, &["install", "--yes", "--no-install-recommends", PACKAGE])?;
-    if !external::exists(PROGRAM) {
-        bail!("apt-get installed {PACKAGE}, and {PROGRAM} is still not on the search path");
+    apt(prefix, &["install", "--yes", "--no-install-recommends", package])?;
+    if !external::exists(program) {
+        bail!("apt-get installed {package}, and {program} is still not on the search path");
     }
     Ok(())
 }

@@ -7,6 +7,6 @@ pub mod monitor;
 pub mod vm;
 
 pub use accelerator::{Accelerator, Wanted};
-pub use guest::{Forward, Guest, Machine, MmioLayout, Network};
+pub use guest::{Disk, Forward, Guest, Machine, MmioLayout, Network, Writes};
 pub use install::PROGRAM;
 pub use vm::Vm;

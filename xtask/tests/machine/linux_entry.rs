@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use tempfile::NamedTempFile;
 use xtask::build::Image;
@@ -55,10 +55,14 @@ fn serves(kind: Kind) -> Result<()> {
 
 /// Makes the guest's kernel one that is started by its Linux entry; the file has to live as long.
 fn wrap(guest: &mut Guest, words: &str, paging: Paging) -> Result<NamedTempFile> {
-    let wrapped = linux_loader::wrap(&fs::read(&guest.kernel)?, words, paging)?;
+    let wrapped = linux_loader::wrap(
+        &fs::read(guest.kernel.as_deref().context("a guest without a kernel")?)?,
+        words,
+        paging,
+    )?;
     let file = NamedTempFile::new()?;
     fs::write(file.path(), wrapped)?;
-    guest.kernel = file.path().to_owned();
+    guest.kernel = Some(file.path().to_owned());
     guest.memory_mib = 64;
     Ok(file)
 }
