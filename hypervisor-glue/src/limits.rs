@@ -42,6 +42,19 @@ pub const NET_RECLAIM_BELOW: usize = NET_QUEUE_SIZE / 4;
 /// Smallest IP MTU that a device may ask for, in bytes (IPv6 needs 1280, RFC 8200 section 5).
 pub const NET_MTU_MIN: u16 = 1280;
 
+/// Requests that one disk works on at once.
+pub const BLK_REQUESTS: usize = 4;
+/// Descriptors of a disk's queue: three for each request.
+pub const BLK_QUEUE_SIZE: usize = 16;
+/// Most data of one request to a disk, in bytes; longer operations are several requests.
+pub const BLK_REQUEST_BYTES: usize = 32 << 10;
+/// A disk that does not answer a request for so long is dead, in microseconds.
+pub const BLK_ANSWER_MICROS: u64 = 30_000_000;
+/// Sectors of the largest disk: 8 EiB. What is beyond is not used.
+pub const BLK_SECTORS: u64 = 1 << 54;
+/// Disks that are used; the rest of the machine's are ignored with a warning.
+pub const BLK_DEVICES: usize = 16;
+
 // ACPI
 
 /// Tables that are followed from the RSDT or XSDT.

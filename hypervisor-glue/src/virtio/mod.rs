@@ -3,6 +3,7 @@
 //! Queues are those of the crate `virtio-drivers`; its network and entropy drivers are not used,
 //! because they trust the device (see [`net`] and [`rng`]), nor is its PCI transport (see [`pci`]).
 
+pub mod blk;
 mod discovery;
 mod hal;
 mod init;
@@ -14,6 +15,7 @@ pub mod rng;
 mod testing;
 mod transport;
 
+pub use blk::VirtioBlk;
 pub use discovery::{Found, Place, discover};
 pub use init::InitError;
 pub use net::{Interrupt, VirtioNet};

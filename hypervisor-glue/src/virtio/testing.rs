@@ -106,8 +106,15 @@ impl FakeTransport {
         unsafe { Self::word::<T>(address).write_volatile(value) }
     }
 
-    /// The next buffer that the driver made available on `queue`.
+    /// The next buffer that the driver made available on `queue`, the first of its chain.
     pub fn next(&self, queue: usize) -> Option<Available> {
+        self.next_chain(queue).map(|chain| chain[0])
+    }
+
+    /// The next buffers that the driver made available on `queue` together.
+    pub fn next_chain(&self, queue: usize) -> Option<Vec<Available>> {
+        const NEXT: u16 = 1;
+        const WRITE: u16 = 2;
         let queue = &mut self.0.borrow_mut().queues[queue];
         if Self::read::<u16>(queue.available + 2) == queue.next_available {
             return None;
@@ -115,13 +122,22 @@ impl FakeTransport {
         let slot = u64::from(queue.next_available % queue.size);
         let token = Self::read::<u16>(queue.available + 4 + 2 * slot);
         queue.next_available = queue.next_available.wrapping_add(1);
-        let descriptor = queue.descriptors + 16 * u64::from(token);
-        Some(Available {
-            token,
-            address: Self::read(descriptor),
-            bytes: Self::read(descriptor + 8),
-            writable: Self::read::<u16>(descriptor + 12) & 2 != 0,
-        })
+        let mut chain = Vec::new();
+        let mut number = token;
+        loop {
+            let descriptor = queue.descriptors + 16 * u64::from(number);
+            let flags = Self::read::<u16>(descriptor + 12);
+            chain.push(Available {
+                token,
+                address: Self::read(descriptor),
+                bytes: Self::read(descriptor + 8),
+                writable: flags & WRITE != 0,
+            });
+            if flags & NEXT == 0 || chain.len() == usize::from(queue.size) {
+                return Some(chain);
+            }
+            number = Self::read(descriptor + 14);
+        }
     }
 
     /// Gives a token back, claiming that `written` bytes were written.
