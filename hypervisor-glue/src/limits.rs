@@ -41,6 +41,18 @@ pub const NET_BUFFER_BYTES: usize = 1536;
 pub const NET_RECLAIM_BELOW: usize = NET_QUEUE_SIZE / 4;
 /// Smallest IP MTU that a device may ask for, in bytes (IPv6 needs 1280, RFC 8200 section 5).
 pub const NET_MTU_MIN: u16 = 1280;
+/// Packets that the socket device may give us at once.
+pub const VSOCK_RECEIVE_SLOTS: usize = 32;
+/// The largest of them, in bytes, with its header of 44.
+pub const VSOCK_RECEIVE_BYTES: usize = 8 << 10;
+/// Packets that the socket device may have of ours at once.
+pub const VSOCK_TRANSMIT_SLOTS: usize = 8;
+/// The largest of them, in bytes, with its header of 44: a host reads some answers in one go, of one packet.
+pub const VSOCK_TRANSMIT_BYTES: usize = 64 << 10;
+/// Events of the socket device that wait.
+pub const VSOCK_EVENT_SLOTS: usize = 4;
+/// One of them, in bytes (virtio 1.2 section 5.10.6.7 has events of 4).
+pub const VSOCK_EVENT_BYTES: usize = 64;
 
 /// Requests that one disk works on at once.
 pub const BLK_REQUESTS: usize = 4;

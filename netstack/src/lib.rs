@@ -14,6 +14,7 @@
 //! - [`http`]: an HTTP/1.1 server engine and client over any [`Stream`].
 //! - [`websocket`]: RFC 6455, a byte stream over binary frames, both roles.
 //! - [`libp2p`]: the peer protocols of Fluence: noise, yamux, identify, particles, the swarm.
+//! - [`vsock`]: streams with the machine's host, over virtio sockets.
 //! - [`limits`]: every bound on foreign input.
 //!
 //! # Driving the stack
@@ -51,6 +52,7 @@ mod stream;
 mod tcp;
 pub mod time;
 mod udp;
+pub mod vsock;
 pub mod websocket;
 
 pub use dns::ResolveError;

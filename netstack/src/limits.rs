@@ -70,6 +70,25 @@ pub const DHCP_PATIENCE: Duration = Duration::from_secs(8);
 /// Frames made outside of smoltcp that wait for the device (address announcements).
 pub const MAX_QUEUED_FRAMES: usize = 16;
 
+/// Connections with the host at once, those included that end.
+pub const VSOCK_CONNECTIONS: usize = 128;
+/// What a connection with the host holds of what it received and nobody has read.
+pub const VSOCK_RECEIVE_BYTES: usize = 64 * 1024;
+/// What a connection with the host holds of what was written and has not left.
+pub const VSOCK_SEND_BYTES: usize = 64 * 1024;
+/// Ports that the host can connect to.
+pub const VSOCK_LISTENERS: usize = 8;
+/// Connections of such a port that are accepted and not handed out yet.
+pub const VSOCK_BACKLOG: usize = 64;
+/// First port of outgoing connections: those below are for well-known uses.
+pub const VSOCK_EPHEMERAL_PORT_FIRST: u32 = 1024;
+/// Resets that wait for the device; at so many nothing is received.
+pub const VSOCK_RESETS: usize = 64;
+/// Packets taken from the device, and given to it, in one poll.
+pub const VSOCK_PACKETS_PER_POLL: usize = 64;
+/// Time that a dropped connection has to deliver the rest and to have its end acknowledged.
+pub const VSOCK_LINGER: Duration = Duration::from_secs(8);
+
 /// Bytes of a request line.
 pub const HTTP_REQUEST_LINE_BYTES: usize = 4096;
 /// Bytes of a request head: request line and header fields.

@@ -6,7 +6,9 @@ use hypervisor_glue::acpi::Acpi;
 use hypervisor_glue::boot::BootInfo;
 use hypervisor_glue::entropy::{Csprng, Source};
 use hypervisor_glue::power::{self, ExitCode};
-use hypervisor_glue::virtio::{self, DeviceType, Found, MachineTransport, VirtioNet, VirtioRng};
+use hypervisor_glue::virtio::{
+    self, DeviceType, Found, MachineTransport, VirtioNet, VirtioRng, VirtioVsock,
+};
 use log::{error, info, warn};
 use rand_core::Rng;
 
@@ -15,6 +17,8 @@ use rand_core::Rng;
 pub struct Devices {
     /// The first network device that works.
     pub nic: Option<VirtioNet<MachineTransport>>,
+    /// The first socket device that works: the way to the host's own protocol.
+    pub vsock: Option<VirtioVsock<MachineTransport>>,
     /// The generator of random numbers.
     pub random: Csprng,
 }
@@ -23,20 +27,23 @@ pub struct Devices {
 /// make keys.
 pub fn find(info: &BootInfo, acpi: &Acpi) -> Devices {
     let words = info.command_line.values("virtio_mmio.device");
-    let wanted = [DeviceType::EntropySource, DeviceType::Network];
+    let wanted = [DeviceType::EntropySource, DeviceType::Network, DeviceType::Socket];
     let found = virtio::discover(acpi, &info.memory_map, words, &wanted);
     let (sources, others): (Vec<Found>, Vec<Found>) =
         found.into_iter().partition(|device| device.kind == DeviceType::EntropySource);
     let mut random = generator(sources);
+    let (sockets, others): (Vec<Found>, Vec<Found>) =
+        others.into_iter().partition(|device| device.kind == DeviceType::Socket);
+    let vsock = sockets.into_iter().find_map(socket);
     let mut others = others.into_iter();
     let nic = others.by_ref().find_map(|device| network(device, &mut random));
-    if nic.is_none() {
+    if nic.is_none() && vsock.is_none() {
         warn!(target: "boot", "no network device: nobody can reach this node");
     }
     for unused in others {
         warn!(target: "boot", "network at {}: not used, as there is one already", unused.place);
     }
-    Devices { nic, random }
+    Devices { nic, vsock, random }
 }
 
 fn generator(devices: Vec<Found>) -> Csprng {
@@ -65,5 +72,13 @@ fn network(device: Found, random: &mut Csprng) -> Option<VirtioNet<MachineTransp
     VirtioNet::new(device.transport, device.interrupt, virtio::net::local_mac(bytes))
         .inspect(|_| info!(target: "boot", "network at {place}: used"))
         .inspect_err(|reason| warn!(target: "boot", "network at {place}: {reason}"))
+        .ok()
+}
+
+fn socket(device: Found) -> Option<VirtioVsock<MachineTransport>> {
+    let place = device.place;
+    VirtioVsock::new(device.transport, device.interrupt)
+        .inspect(|vsock| info!(target: "boot", "vsock at {place}: used, as number {}", vsock.cid()))
+        .inspect_err(|reason| warn!(target: "boot", "vsock at {place}: {reason}"))
         .ok()
 }

@@ -11,17 +11,19 @@ use netstack::Stack;
 
 use super::ending::Ending;
 use super::hardware::NetworkDeviceCell;
+use super::sockets::Sockets;
 
 /// How often a machine that does not sleep, so takes no interrupts, looks for requests to switch off.
 const REQUEST_LOOK_MICROS: u64 = 100_000;
 /// How often a device is looked at that cannot interrupt.
 const DEAF_POLL_MICROS: u64 = 1_000;
 
-/// The machine's network device under the stack.
+/// The machine's devices under the stack and the sockets.
 #[derive(Debug)]
 pub struct Host {
     stack: Stack,
     nic: Option<VirtioNet<MachineTransport>>,
+    sockets: Option<Sockets>,
     troubles: NetworkDeviceCell,
     requests: PowerRequests,
     next_look: u64,
@@ -30,15 +32,30 @@ pub struct Host {
 
 impl Host {
     /// A host that moves frames between `stack` and `nic`, or none, leaves in `troubles` what went wrong
-    /// there, and begins the `ending` when somebody asks for it.
+    /// there, moves the packets of the `sockets`, and begins the `ending` when somebody asks for it.
     pub fn new(
         stack: Stack,
         nic: Option<VirtioNet<MachineTransport>>,
+        sockets: Option<Sockets>,
         troubles: NetworkDeviceCell,
         requests: PowerRequests,
         ending: Ending,
     ) -> Host {
-        Host { stack, nic, troubles, requests, next_look: 0, ending }
+        Host { stack, nic, sockets, troubles, requests, next_look: 0, ending }
+    }
+
+    fn poll_nic(&mut self, now: Instant) -> Option<u64> {
+        let nic = self.nic.as_mut()?;
+        let now = netstack::time::Instant::from_micros(i64::try_from(now.as_micros()).ok()?);
+        let next = self.stack.poll(now, nic);
+        nic.flush();
+        let counters = nic.counters();
+        self.troubles.set(Some(NetworkDeviceUse {
+            receive_errors: counters.received_errors,
+            send_drops: counters.sent_drops,
+            send_stalls: counters.sent_stalls,
+        }));
+        u64::try_from(next?.total_micros()).ok()
     }
 
     fn look_for_requests(&mut self, now: Instant) {
@@ -56,29 +73,26 @@ impl Host {
 impl MainLoop for Host {
     fn poll_network(&mut self, now: Instant) -> Option<Instant> {
         self.look_for_requests(now);
-        let nic = self.nic.as_mut()?;
-        let now = netstack::time::Instant::from_micros(i64::try_from(now.as_micros()).ok()?);
-        let next = self.stack.poll(now, nic);
-        nic.flush();
-        let counters = nic.counters();
-        self.troubles.set(Some(NetworkDeviceUse {
-            receive_errors: counters.received_errors,
-            send_drops: counters.sent_drops,
-            send_stalls: counters.sent_stalls,
-        }));
-        u64::try_from(next?.total_micros()).ok().map(Instant::from_micros)
+        let sockets = self.sockets.as_mut().and_then(|sockets| sockets.poll(now.as_micros()));
+        let next = [self.poll_nic(now), sockets].into_iter().flatten().min();
+        next.map(Instant::from_micros)
     }
 
     fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {
         let mut until = until.map(Instant::as_micros);
-        if let Some(nic) = &mut self.nic {
-            if nic.prepare_idle() {
-                return ControlFlow::Continue(());
-            }
-            if nic.interrupt() == Interrupt::None {
-                let look = clock::monotonic_micros() + DEAF_POLL_MICROS;
-                until = Some(until.map_or(look, |until| until.min(look)));
-            }
+        let nic = self.nic.as_mut();
+        let sockets = self.sockets.as_mut();
+        let deaf = nic.as_ref().is_some_and(|nic| nic.interrupt() == Interrupt::None)
+            || sockets.as_ref().is_some_and(|sockets| sockets.is_deaf());
+        // Both are asked, so that both interrupt.
+        let work =
+            nic.is_some_and(VirtioNet::prepare_idle) | sockets.is_some_and(Sockets::prepare_idle);
+        if work {
+            return ControlFlow::Continue(());
+        }
+        if deaf {
+            let look = clock::monotonic_micros() + DEAF_POLL_MICROS;
+            until = Some(until.map_or(look, |until| until.min(look)));
         }
         apic::idle_until(until);
         ControlFlow::Continue(())

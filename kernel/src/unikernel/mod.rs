@@ -8,6 +8,7 @@ mod fault_injection;
 mod hardware;
 mod host;
 mod run;
+mod sockets;
 
 use core::panic::PanicInfo;
 

@@ -22,6 +22,7 @@ use super::devices::{self, Devices};
 use super::ending::{self, Ending};
 use super::hardware::{self, Hardware, NetworkDeviceCell};
 use super::host::Host;
+use super::sockets::Sockets;
 
 /// Runs the node until somebody asks to switch the machine off.
 pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
@@ -46,7 +47,7 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     apic::init_io(&acpi.interrupts);
     apic::init_timer();
     phases::mark("acpi");
-    let Devices { nic, random } = devices::find(info, &acpi);
+    let Devices { nic, vsock, random } = devices::find(info, &acpi);
     // SAFETY: `acpi` is what this machine's tables say.
     let requests = unsafe { PowerRequests::start(&acpi) };
     let processors = processors(&acpi);
@@ -60,11 +61,12 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     let running = kernel::run::start(&executor, &stack, machine, config);
     let ending = Ending::default();
     executor.spawn(ending::close(executor.clone(), stack.clone(), running.swarm, ending.clone()));
+    let sockets = vsock.map(Sockets::new);
     phases::mark("node");
     hardware::log_phases();
     #[cfg(feature = "fault-injection")]
     super::fault_injection::report_pages("service");
-    executor::drive(&executor, &mut Host::new(stack, nic, troubles, requests, ending));
+    executor::drive(&executor, &mut Host::new(stack, nic, sockets, troubles, requests, ending));
     info!(target: "power", "off");
     power::exit(ExitCode::Success)
 }

@@ -7,11 +7,11 @@
 //! Not supported: checksum and segmentation offload (the stack computes all checksums), mergeable
 //! receive buffers, several queue pairs, the control queue.
 
-mod ring;
 #[cfg(test)]
 mod tests;
 
 use super::init::{self, InitError, VERSION_1};
+use super::ring::{self, Direction, Fault, Slot};
 use crate::limits::{
     NET_BUFFER_BYTES, NET_FRAME_BYTES, NET_MTU_MIN, NET_QUEUE_SIZE, NET_RECLAIM_BELOW,
 };
@@ -20,10 +20,16 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::sync::atomic::{Ordering, fence};
-use ring::{Direction, Fault, Ring, Slot};
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use virtio_drivers::transport::{DeviceStatus, InterruptStatus, Transport};
+
+/// The frames of one direction.
+type Ring = ring::Ring<NET_QUEUE_SIZE, NET_BUFFER_BYTES>;
+
+/// Numbers of the queues (section 5.1.2).
+const RECEIVE: u16 = 0;
+const TRANSMIT: u16 = 1;
 
 const FEATURE_MTU: u64 = 1 << 3;
 const FEATURE_MAC: u64 = 1 << 5;
@@ -130,8 +136,9 @@ impl<T: Transport> VirtioNet<T> {
         let agreed = init::negotiate(&mut transport, WANTED)?;
         let mac = Self::read_mac(&transport, agreed)?.unwrap_or(fallback_mac);
         let mtu = Self::read_mtu(&transport, agreed)?;
-        let rings = Ring::new(&mut transport, Direction::Receive).and_then(|receive| {
-            Ring::new(&mut transport, Direction::Transmit).map(|transmit| (receive, transmit))
+        let rings = Ring::new(&mut transport, RECEIVE, Direction::Receive).and_then(|receive| {
+            Ring::new(&mut transport, TRANSMIT, Direction::Transmit)
+                .map(|transmit| (receive, transmit))
         });
         let ((mut receive, slots), (mut transmit, free)) = match rings {
             Ok(rings) => rings,

@@ -1,15 +1,14 @@
-//! One direction of a network device: its queue and the frame buffers that go through it.
+//! One direction of a device that moves packets: its queue and the buffers that go through it.
 //!
 //! The device is not trusted: a token that names no buffer in flight, or a length beyond the
 //! buffer, is a [`Fault`], after which the ring is not used any more. Buffers and queue live as
 //! long as the machine, so that a broken device never writes to memory that has become something
 //! else.
 
-use super::super::hal::MachineHal;
-use crate::limits::{NET_BUFFER_BYTES, NET_QUEUE_SIZE};
-use alloc::boxed::Box;
-use alloc::vec;
+use super::hal::MachineHal;
+use alloc::alloc::alloc_zeroed;
 use alloc::vec::Vec;
+use core::alloc::Layout;
 use core::cell::RefCell;
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -18,17 +17,16 @@ use core::sync::atomic::{Ordering, fence};
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::Transport;
 
-/// A frame buffer with its virtio-net header.
-#[derive(Clone)]
+/// A packet with its header.
 #[repr(C, align(64))]
-struct Buffer([u8; NET_BUFFER_BYTES]);
+struct Buffer<const BYTES: usize>([u8; BYTES]);
 
-/// Which way frames go.
+/// Which way packets go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From the device to us: queue 0.
+    /// From the device to us.
     Receive,
-    /// From us to the device: queue 1.
+    /// From us to the device.
     Transmit,
 }
 
@@ -64,52 +62,61 @@ struct InFlight {
     bytes: usize,
 }
 
-/// A queue of [`NET_QUEUE_SIZE`] frames.
-pub struct Ring {
+/// A queue of `SLOTS` packets of at most `BYTES` bytes each, headers included.
+pub struct Ring<const SLOTS: usize, const BYTES: usize> {
     /// Never freed: the device may write to it as long as it runs.
-    queue: ManuallyDrop<VirtQueue<MachineHal, NET_QUEUE_SIZE>>,
+    queue: ManuallyDrop<VirtQueue<MachineHal, SLOTS>>,
+    number: u16,
     direction: Direction,
-    buffers: NonNull<Buffer>,
+    buffers: NonNull<Buffer<BYTES>>,
     /// Whether something was posted since the last notification.
     unannounced: bool,
     /// By token.
-    in_flight: [Option<InFlight>; NET_QUEUE_SIZE],
+    in_flight: [Option<InFlight>; SLOTS],
 }
 
-impl fmt::Debug for Ring {
+impl<const SLOTS: usize, const BYTES: usize> fmt::Debug for Ring<SLOTS, BYTES> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ring").field("direction", &self.direction).finish_non_exhaustive()
+        f.debug_struct("Ring")
+            .field("number", &self.number)
+            .field("direction", &self.direction)
+            .finish_non_exhaustive()
     }
 }
 
-impl Ring {
-    /// Makes the ring and all its slots, which are the driver's at first.
+impl<const SLOTS: usize, const BYTES: usize> Ring<SLOTS, BYTES> {
+    /// Makes the ring on the device's queue of this number, and all its slots, which are the driver's at
+    /// first.
     ///
     /// # Errors
     ///
     /// The queue's, if the device has no such queue or there is no memory.
     pub fn new(
         transport: &mut impl Transport,
+        number: u16,
         direction: Direction,
-    ) -> virtio_drivers::Result<(Ring, Vec<Slot>)> {
-        let queue = VirtQueue::new(transport, direction as u16, false, false)?;
-        let queue = ManuallyDrop::new(queue);
-        let buffers = vec![Buffer([0; NET_BUFFER_BYTES]); NET_QUEUE_SIZE].into_boxed_slice();
-        let buffers = NonNull::from(Box::leak(buffers)).cast::<Buffer>();
+    ) -> virtio_drivers::Result<(Self, Vec<Slot>)> {
+        let layout = Layout::array::<Buffer<BYTES>>(SLOTS).ok().filter(|layout| layout.size() > 0);
+        let layout = layout.ok_or(virtio_drivers::Error::DmaError)?;
+        // SAFETY: the layout has a size above zero.
+        let buffers = NonNull::new(unsafe { alloc_zeroed(layout) });
+        let buffers = buffers.ok_or(virtio_drivers::Error::DmaError)?.cast();
+        let queue = ManuallyDrop::new(VirtQueue::new(transport, number, false, false)?);
         let ring = Ring {
             queue,
+            number,
             direction,
             buffers,
             unannounced: false,
-            in_flight: [None; NET_QUEUE_SIZE],
+            in_flight: [None; SLOTS],
         };
-        Ok((ring, (0..NET_QUEUE_SIZE).map(Slot).collect()))
+        Ok((ring, (0..SLOTS).map(Slot).collect()))
     }
 
     /// The bytes of a slot.
-    pub fn bytes(&mut self, slot: &Slot) -> &mut [u8; NET_BUFFER_BYTES] {
-        // SAFETY: a slot's number is below NET_QUEUE_SIZE, and the buffers are an array of that
-        // many.
+    pub fn bytes(&mut self, slot: &Slot) -> &mut [u8; BYTES] {
+        // SAFETY: a slot's number is below SLOTS, and the buffers are an array of that many, all zero
+        // at first, which is a value of theirs.
         let mut buffer = unsafe { self.buffers.add(slot.0) };
         // SAFETY: whoever has the slot has the buffer: the device gave it back or never had it;
         // `&mut self` keeps others from it.
@@ -127,7 +134,7 @@ impl Ring {
         reason = "whoever gives a buffer away has its slot no more"
     )]
     pub fn post(&mut self, slot: Slot, bytes: usize) -> Result<(), Fault> {
-        let bytes = bytes.min(NET_BUFFER_BYTES);
+        let bytes = bytes.min(BYTES);
         let mut buffer = NonNull::from(self.bytes(&slot));
         let token = match self.direction {
             Direction::Receive => {
@@ -161,7 +168,7 @@ impl Ring {
         // round: without a full fence between our store and load both could miss the other's.
         fence(Ordering::SeqCst);
         if self.queue.should_notify() {
-            transport.borrow_mut().notify(self.direction as u16);
+            transport.borrow_mut().notify(self.number);
         }
     }
 
