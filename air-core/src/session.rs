@@ -122,6 +122,12 @@ impl Session {
         &self.parameters
     }
 
+    /// About how many bytes of memory the data take between steps, and at least what they do.
+    #[must_use]
+    pub fn memory_used(&self) -> usize {
+        self.data.memory_used()
+    }
+
     /// Starts a step: `current` are the data that came with the particle (empty if none came),
     /// `results` the answers to earlier requests. A step that is not over is given up.
     ///

@@ -14,6 +14,7 @@
 //! | [`service`] | what scripts can call on this node |
 //! | [`peers`] | what the node asks of other peers |
 //! | [`particle`] | checks of a particle, and the actor that runs it |
+//! | [`program`] | programs that run: what is hosted, what starts it, what bounds it |
 //! | [`node`] | scripts in, answers out, over HTTP |
 //! | [`metrics`] | what is counted, as Prometheus text |
 //! | [`network`] | what the node asks of its network: ports, addresses |
@@ -38,6 +39,7 @@ pub mod network;
 pub mod node;
 pub mod particle;
 pub mod peers;
+pub mod program;
 pub mod run;
 pub mod service;
 pub mod store;

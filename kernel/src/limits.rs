@@ -73,6 +73,12 @@ pub const MAX_SIGNED_BYTES: usize = 64 << 10;
 pub const MAX_CONNECT_ADDRESSES: usize = 16;
 /// Calls of `peer.connect` that wait at once, of all particles.
 pub const MAX_CONNECTS_WAITING: usize = 16;
+/// Files that one call of `vault.list` names.
+pub const MAX_LISTED_FILES: usize = 1024;
+/// Path and query of one call of `aleph.get`.
+pub const MAX_API_PATH_BYTES: usize = 8 << 10;
+/// A key of a program's cache.
+pub const MAX_CACHE_KEY_BYTES: usize = 256;
 /// Foreign text that an error message repeats.
 pub const MAX_EXCERPT_BYTES: usize = 1 << 10;
 /// Bytes of arguments from which on a call yields to other tasks before it runs.
@@ -95,6 +101,8 @@ pub const MAX_FUEL_PER_PARTICLE: u64 = 20_000_000;
 pub const MAX_INTERPRETER_MICROS_PER_PARTICLE: u64 = 10_000_000;
 /// Steps of one particle.
 pub const MAX_STEPS_PER_PARTICLE: u32 = 4_096;
+/// Steps of one run of a program.
+pub const MAX_RUN_STEPS: u32 = 65_536;
 /// Answers of services to one particle.
 pub const MAX_RESULT_BYTES_PER_PARTICLE: usize = 8 << 20;
 /// Calls of one particle that wait for something at once.

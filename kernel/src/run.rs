@@ -4,7 +4,7 @@
 //! let config = Config::decode(&blob)?;
 //! let executor = Executor::new(machine.clone());
 //! let stack = Stack::new(run::stack_config(&config, StackConfig::new(mac, capabilities, seed)), now);
-//! run::start(&executor, &stack, machine, config);
+//! run::start(&executor, &stack, machine, config, Rc::new(Memory::new(room)));
 //! executor::drive(&executor, &mut host);            // host: MainLoop, over `stack.poll` and `hlt`
 //! ```
 
@@ -30,6 +30,8 @@ use crate::machine::{Machine, MachineRng};
 use crate::network::Network;
 use crate::node::{Node, Web};
 use crate::peers::{Connected, Inbound};
+use crate::program::Programs;
+use crate::store::Store;
 
 /// What the node calls itself to its peers.
 const AGENT: &str = concat!("aerolith/", env!("CARGO_PKG_VERSION"));
@@ -62,17 +64,20 @@ pub fn stack_config(config: &Config, mut base: StackConfig) -> StackConfig {
 pub struct Running {
     /// The node.
     pub node: Rc<Node>,
+    /// The programs that it hosts.
+    pub programs: Programs,
     /// Its connections with peers.
     pub swarm: Swarm,
 }
 
-/// Makes a node and starts to serve it on `network`. Everything runs in tasks of `executor`.
+/// Makes a node and starts to serve it on `network`; what it keeps is in `store`. Everything runs in tasks of `executor`.
 #[must_use]
 pub fn start<N: Network>(
     executor: &Executor,
     network: &N,
     machine: Rc<dyn Machine>,
     config: Config,
+    store: Rc<dyn Store>,
 ) -> Running {
     let node = Node::new(machine.clone(), executor.clone(), config);
     info!(target: "node", "peer id {}", node.identity().peer_id());
@@ -88,7 +93,8 @@ pub fn start<N: Network>(
         Inbound::new(&node),
     );
     node.set_peers(Rc::new(Connected::new(swarm.clone())));
-    let running = Running { node, swarm };
+    let programs = Programs::new(node.clone(), store);
+    let running = Running { node, programs, swarm };
     executor.spawn(serve(executor.clone(), network.clone(), running.clone(), shares.http));
     running
 }
@@ -150,7 +156,7 @@ fn listen_addresses(node: &Node, addresses: &[IpAddr]) -> Vec<Multiaddr> {
 
 /// Listens, says so once there is an address, and serves for ever.
 async fn serve<N: Network>(executor: Executor, network: N, running: Running, http: usize) {
-    let Running { node, swarm } = running;
+    let Running { node, programs, swarm } = running;
     let port = node.config().peers.port;
     match network.listen(port) {
         Ok(listener) => executor.spawn(serve_peers(listener, swarm.clone())),
@@ -167,7 +173,7 @@ async fn serve<N: Network>(executor: Executor, network: N, running: Running, htt
         }
     };
     executor.spawn(announce(executor.clone(), network, node.clone(), swarm));
-    let web = Web::new(node);
+    let web = Web::new(programs);
     http::serve_listener(&listener, http, &Limits::default(), &executor, &web).await;
 }
 
@@ -243,6 +249,7 @@ mod tests {
     use crate::config::{HttpConfig, IdentityConfig, Seed};
     use crate::executor::{Slot, drive, from_network, to_network};
     use crate::machine::{Instant, MainLoop, Simulated};
+    use crate::store::Memory;
     use alloc::string::String;
     use alloc::vec;
     use alloc::vec::Vec;
@@ -318,7 +325,13 @@ mod tests {
         let device = Loopback::new(Medium::Ethernet);
         let now = to_network(executor.now());
         let stack = Stack::new(stack_config(&config(), base(&device)), now);
-        let Running { node, .. } = start(&executor, &stack, Rc::new(machine.clone()), config());
+        let Running { node, .. } = start(
+            &executor,
+            &stack,
+            Rc::new(machine.clone()),
+            config(),
+            Rc::new(Memory::new(1 << 20)),
+        );
         let reply = Slot::new();
         let (client, slot) = (stack.clone(), reply.clone());
         executor.spawn(async move {
@@ -370,7 +383,8 @@ mod tests {
             let now = to_network(executor.now());
             let stack = Stack::new(stack_config(&config(), base(&device)), now);
             let own: Rc<dyn Machine> = Rc::new(machine.clone());
-            let Running { node, .. } = start(&executor, &stack, own.clone(), config());
+            let Running { node, .. } =
+                start(&executor, &stack, own.clone(), config(), Rc::new(Memory::new(1 << 20)));
             let (key, back) = (Rc::new(Keypair::from_seed(&[9; 32])), Slot::new());
             let client = Swarm::new(
                 SwarmConfig::new(key.clone(), "client"),

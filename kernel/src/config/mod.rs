@@ -25,11 +25,15 @@ use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::aleph::item_hash::ItemHash;
 use crate::limits::{
     DEFAULT_CLOCK_SKEW_MS, DEFAULT_PEER_CONNECTIONS, DEFAULT_PEER_PORT, MAX_BOOTSTRAP_PEERS,
     MAX_CLOCK_SKEW_MS, MAX_CONFIG_ADDRESSES, MAX_CONFIG_DNS_SERVERS, MAX_CONFIG_HOSTNAME_BYTES,
     MAX_EXTERNAL_ADDRESSES, MAX_HTTP_CONNECTIONS, MAX_LIVE_PARTICLES, MAX_PARTICLE_BYTES,
     MAX_PEER_CONNECTIONS, MAX_SCRIPT_BYTES, MAX_TTL_MS, MIN_PARTICLE_BYTES,
+};
+use crate::program::limits::{
+    DEFAULT_CONCURRENCY, DEFAULT_QUEUE, MAX_CONCURRENCY, MAX_PROGRAM_BODY_BYTES, MAX_QUEUE,
 };
 
 /// Everything that the owner of a node may choose.
@@ -48,6 +52,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// Particles that the node runs.
     pub particles: ParticleConfig,
+    /// Programs that the node hosts.
+    pub programs: ProgramsConfig,
     /// The disk that the node keeps things on.
     pub volume: VolumeConfig,
     /// Messages and programs of the Aleph network.
@@ -158,6 +164,50 @@ pub struct VolumeConfig {
     pub format: bool,
 }
 
+/// Programs that the node hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProgramsConfig {
+    /// Runs of one program at once; of one that keeps state there is one whatever this says.
+    pub concurrency: u32,
+    /// Runs of one program that wait for their turn; further ones are refused.
+    pub queue: u32,
+    /// Size of the largest body of a request for a program, in bytes.
+    pub max_body_bytes: u32,
+    /// The item hash of the program that answers requests which name none; empty: the only program.
+    pub root: String,
+}
+
+impl Default for ProgramsConfig {
+    fn default() -> Self {
+        Self {
+            concurrency: DEFAULT_CONCURRENCY,
+            queue: DEFAULT_QUEUE,
+            max_body_bytes: 1 << 20,
+            root: String::new(),
+        }
+    }
+}
+
+impl ProgramsConfig {
+    fn validate(&self) -> Result<(), InvalidConfig> {
+        let wrong = |field, why| Err(InvalidConfig { field, why });
+        if self.concurrency == 0 || self.concurrency > MAX_CONCURRENCY {
+            return wrong("programs.concurrency", "must be between 1 and 1024");
+        }
+        if self.queue > MAX_QUEUE {
+            return wrong("programs.queue", "must be at most 4096");
+        }
+        if self.max_body_bytes > MAX_PROGRAM_BODY_BYTES {
+            return wrong("programs.max_body_bytes", "must be at most 67108864");
+        }
+        if !self.root.is_empty() && self.root.parse::<ItemHash>().is_err() {
+            return wrong("programs.root", "must be the item hash of a program");
+        }
+        Ok(())
+    }
+}
+
 /// The lowest level of log lines that are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -236,6 +286,7 @@ impl Config {
         {
             return wrong("particles.max_script_bytes", "must be between 1 and 1048576");
         }
+        self.programs.validate()?;
         self.aleph.validate()
     }
 }

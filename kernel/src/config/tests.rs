@@ -35,6 +35,12 @@ fn full() -> Config {
         },
         identity: IdentityConfig { seed: Some(Seed::new([7; 32])) },
         particles: ParticleConfig { max_live: 9, ttl_ms: 1000, max_script_bytes: 4096 },
+        programs: ProgramsConfig {
+            concurrency: 3,
+            queue: 0,
+            max_body_bytes: 5,
+            root: "0a".repeat(32),
+        },
         volume: VolumeConfig { format: true },
         aleph: AlephConfig {
             node: Some("http://10.0.2.2:4024".parse().unwrap()),
@@ -104,7 +110,7 @@ fn size_is_checked_at_the_limit() {
 #[test]
 fn an_unusable_field_is_named() {
     type Spoil = fn(&mut Config);
-    let spoils: [(&str, Spoil); 38] = [
+    let spoils: [(&str, Spoil); 43] = [
         ("network.hostname", |c| c.network.hostname = "a".repeat(64)),
         ("network.hostname", |c| c.network.hostname = "a b".into()),
         ("network.addresses", |c| c.network.addresses = vec![Cidr::default()]),
@@ -137,6 +143,11 @@ fn an_unusable_field_is_named() {
         ("particles.ttl_ms", |c| c.particles.ttl_ms = MAX_TTL_MS + 1),
         ("particles.max_script_bytes", |c| c.particles.max_script_bytes = MAX_SCRIPT_BYTES + 1),
         ("particles.max_script_bytes", |c| c.particles.max_script_bytes = 0),
+        ("programs.concurrency", |c| c.programs.concurrency = 0),
+        ("programs.concurrency", |c| c.programs.concurrency = MAX_CONCURRENCY + 1),
+        ("programs.queue", |c| c.programs.queue = MAX_QUEUE + 1),
+        ("programs.max_body_bytes", |c| c.programs.max_body_bytes = MAX_PROGRAM_BODY_BYTES + 1),
+        ("programs.root", |c| c.programs.root = "0a".into()),
         ("aleph.programs", |c| c.aleph.programs = vec!["0a".repeat(32); MAX_ALEPH_PROGRAMS + 1]),
         ("aleph.programs", |c| c.aleph.programs.push("0A".repeat(32))),
         ("aleph.programs", |c| c.aleph.node = None),
@@ -177,6 +188,12 @@ fn an_unusable_field_is_named() {
         max_live: MAX_LIVE_PARTICLES,
         ttl_ms: MAX_TTL_MS,
         max_script_bytes: MAX_SCRIPT_BYTES,
+    };
+    at_limit.programs = ProgramsConfig {
+        concurrency: MAX_CONCURRENCY,
+        queue: MAX_QUEUE,
+        max_body_bytes: MAX_PROGRAM_BODY_BYTES,
+        root: String::new(),
     };
     assert_eq!(at_limit.validate(), Ok(()));
 }

@@ -12,7 +12,7 @@ use alloc::string::String;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
-use crate::particle::{DropReason, End, Report};
+use crate::particle::{DropReason, End, Vitals};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -126,10 +126,10 @@ impl Metrics {
     }
 
     /// Counts the work that a particle was.
-    pub fn work(&self, report: &Report) {
-        self.steps.add(report.steps.into());
-        self.fuel.add(report.fuel);
-        self.interpreter_micros.add(report.micros);
+    pub fn work(&self, vitals: &Vitals) {
+        self.steps.add(vitals.steps().into());
+        self.fuel.add(vitals.fuel());
+        self.interpreter_micros.add(vitals.micros());
     }
 
     /// Counts an answer of a service.

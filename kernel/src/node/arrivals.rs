@@ -171,7 +171,7 @@ impl Node {
             deadline: *deadline,
         };
         let mail = Mail { from: sender, data: core::mem::take(&mut message.data) };
-        let caller = Caller { init_peer_id, author: None };
+        let caller = Caller { init_peer_id, author: None, run: None };
         self.start(particle, sender, caller, Lifetime::UntilDeadline, Some(mail), place);
         Ok(())
     }

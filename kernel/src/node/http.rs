@@ -5,7 +5,9 @@
 //! | `POST /air?name=value` with a script | 200 and what it gave to `callbackSrv.response`; 204 if nothing |
 //! | `GET /health` | 200, a JSON object |
 //! | `GET /particles` | 200, a JSON array |
+//! | `GET /programs` | 200, a JSON array |
 //! | `GET /metrics` | 200, Prometheus text |
+//! | what is for a program | what its run gives (see [`crate::program`]) |
 //!
 //! Errors of `POST /air` are a JSON object `{"error":{…}}`: 400 for a script or a query that does not
 //! parse, 413 and 415 for a body that cannot be a script, 422 for an error at run time, 503 when there
@@ -20,6 +22,7 @@ use netstack::http::{BodyError, Failure, Handler, Head, RequestBody, Response};
 use super::{Node, Problem, Success, parse_query};
 use crate::limits::RETRY_AFTER_SECONDS;
 use crate::metrics::CONTENT_TYPE;
+use crate::program::Programs;
 use crate::service::write_json;
 
 /// Media types that are surely no script; the rest is taken, because tools send all sorts of types.
@@ -30,13 +33,14 @@ const NO_SCRIPT: [&str; 3] =
 #[derive(Clone, Debug)]
 pub struct Web {
     node: Rc<Node>,
+    programs: Programs,
 }
 
 impl Web {
-    /// The HTTP side of `node`.
+    /// The HTTP side of the node of these programs.
     #[must_use]
-    pub fn new(node: Rc<Node>) -> Self {
-        Self { node }
+    pub fn new(programs: Programs) -> Self {
+        Self { node: programs.node().clone(), programs }
     }
 
     async fn run(&self, head: &Head, body: &mut impl RequestBody) -> Result<Response, Failure> {
@@ -91,18 +95,28 @@ impl Web {
 
 impl Handler for Web {
     async fn handle(&self, head: &Head, body: &mut impl RequestBody) -> Result<Response, Failure> {
+        if let Some(target) = self.programs.named(head) {
+            return self.programs.answer(target, head, body).await;
+        }
         match (head.method.as_str(), head.path.as_str()) {
             ("POST", "/air") => self.run(head, body).await,
             ("GET" | "HEAD", "/health") => Ok(Response::json(200, self.node.health().to_json())),
             ("GET" | "HEAD", "/particles") => Ok(Response::json(200, self.node.particles_json())),
+            ("GET" | "HEAD", "/programs") => Ok(Response::json(200, self.programs.to_json())),
             ("GET" | "HEAD", "/metrics") => {
-                Ok(Response::with_body(200, CONTENT_TYPE, self.node.metrics_page()))
+                Ok(Response::with_body(200, CONTENT_TYPE, self.programs.metrics_page()))
             }
             (_, "/air") => Ok(Response::method_not_allowed(&["POST"])),
-            (_, "/health" | "/metrics" | "/particles") => {
+            (_, "/health" | "/metrics" | "/particles" | "/programs") => {
                 Ok(Response::method_not_allowed(&["GET", "HEAD"]))
             }
-            _ => Ok(Response::text(404, "there is /air, /health, /particles and /metrics\n")),
+            _ => match self.programs.at_root(head) {
+                Some(target) => self.programs.answer(target, head, body).await,
+                None => {
+                    let known = "there is /air, /health, /particles, /programs and /metrics\n";
+                    Ok(Response::text(404, known))
+                }
+            },
         }
     }
 

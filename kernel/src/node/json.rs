@@ -6,10 +6,10 @@ use core::fmt::{Display, Write};
 use air_core::value::write_json_string;
 
 /// An object in the making.
-pub(super) struct ObjectWriter(String);
+pub(crate) struct ObjectWriter(String);
 
 impl ObjectWriter {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(String::from("{"))
     }
 
@@ -22,14 +22,14 @@ impl ObjectWriter {
     }
 
     /// Adds a string.
-    pub(super) fn text(mut self, name: &str, text: &str) -> Self {
+    pub(crate) fn text(mut self, name: &str, text: &str) -> Self {
         self.name(name);
         write_json_string(text, &mut self.0);
         self
     }
 
     /// Adds a string if there is one.
-    pub(super) fn optional_text(self, name: &str, text: Option<&str>) -> Self {
+    pub(crate) fn optional_text(self, name: &str, text: Option<&str>) -> Self {
         match text {
             Some(text) => self.text(name, text),
             None => self,
@@ -37,7 +37,7 @@ impl ObjectWriter {
     }
 
     /// Adds what is JSON already: a number, an object.
-    pub(super) fn json(mut self, name: &str, json: impl Display) -> Self {
+    pub(crate) fn json(mut self, name: &str, json: impl Display) -> Self {
         self.name(name);
         // Writing to a string cannot fail.
         let _ = write!(self.0, "{json}");
@@ -45,21 +45,21 @@ impl ObjectWriter {
     }
 
     /// Adds a number if there is one.
-    pub(super) fn optional_json(self, name: &str, json: Option<impl Display>) -> Self {
+    pub(crate) fn optional_json(self, name: &str, json: Option<impl Display>) -> Self {
         match json {
             Some(json) => self.json(name, json),
             None => self,
         }
     }
 
-    pub(super) fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         self.0.push('}');
         self.0
     }
 }
 
 /// An array of strings.
-pub(super) fn texts(items: impl IntoIterator<Item = impl Display>) -> String {
+pub(crate) fn texts(items: impl IntoIterator<Item = impl Display>) -> String {
     let texts = items.into_iter().map(|item| {
         let mut text = String::new();
         write_json_string(&alloc::format!("{item}"), &mut text);
@@ -69,7 +69,7 @@ pub(super) fn texts(items: impl IntoIterator<Item = impl Display>) -> String {
 }
 
 /// An array of what is JSON already.
-pub(super) fn array(items: impl IntoIterator<Item = impl Display>) -> String {
+pub(crate) fn array(items: impl IntoIterator<Item = impl Display>) -> String {
     let mut json = String::from("[");
     for item in items {
         if json.len() > 1 {

@@ -73,6 +73,7 @@ impl Live {
     /// # Errors
     /// Why it has to wait for the end of another one.
     pub(super) fn place(&self, sender: Sender) -> Result<Place, DropReason> {
+        let sender = holder(sender);
         self.free_place(sender)?;
         let mut table = self.table.borrow_mut();
         table.places.add(sender, 1);
@@ -84,7 +85,7 @@ impl Live {
         let table = self.table.borrow();
         let own = table.places.of(Sender::Own);
         let (of_peer, of_all) = match sender {
-            Sender::Own => (0, own),
+            Sender::Own | Sender::Program(_) => (0, own),
             Sender::Peer(_) => (table.places.of(sender), table.places.total().saturating_sub(own)),
         };
         if of_peer >= self.caps.per_peer {
@@ -185,6 +186,14 @@ impl Live {
     pub(super) fn list(&self, most: usize) -> Vec<Entry> {
         let table = self.table.borrow();
         table.seats.values().take(most).map(|seat| seat.entry.clone()).collect()
+    }
+}
+
+/// Whose bounds a particle of this sender counts for: those of programs and of the node's users are the same.
+fn holder(sender: Sender) -> Sender {
+    match sender {
+        Sender::Own | Sender::Program(_) => Sender::Own,
+        Sender::Peer(_) => sender,
     }
 }
 

@@ -11,11 +11,12 @@ mod ended;
 mod environment;
 mod health;
 mod http;
-mod json;
+pub(crate) mod json;
 mod listing;
 mod live;
 mod problem;
 mod query;
+mod runs;
 mod script_cache;
 mod shares;
 
@@ -25,6 +26,7 @@ pub use health::Health;
 pub use http::Web;
 pub use problem::Problem;
 pub use query::{QueryError, parse_query};
+pub(crate) use runs::{Finished, Launch};
 pub use script_cache::ScriptCache;
 
 use alloc::boxed::Box;
@@ -51,7 +53,8 @@ use crate::limits::{HEAP_IN_USE_PART, MAX_EVICTIONS_AT_ONCE};
 use crate::machine::Machine;
 use crate::metrics::{Metrics, Outcome, Snapshot};
 use crate::particle::{
-    Actor, DropReason, End, Lifetime, Mail, Particle, Report, Sender, new_particle_id,
+    Actor, DropReason, End, Lifetime, Mail, Particle, Report, Sender, Terms, Vitals,
+    new_particle_id,
 };
 use crate::peers::{Deferred, Peers};
 use crate::service::{Answer, Author, Caller, Services};
@@ -159,6 +162,12 @@ impl Node {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The executor that its tasks run on.
+    #[must_use]
+    pub fn executor(&self) -> &Executor {
+        &self.executor
     }
 
     /// Wall clock: milliseconds since 1970, 0 without a clock.
@@ -273,7 +282,7 @@ impl Node {
             signature: OnceCell::new(),
             deadline: self.executor.now().after(Duration::from_millis(ttl_ms.into())),
         };
-        let caller = Caller { init_peer_id: peer_id.clone(), author: Some(author) };
+        let caller = Caller { init_peer_id: peer_id.clone(), author: Some(author), run: None };
         self.start(particle, Sender::Own, caller, Lifetime::UntilIdle, None, place)
     }
 
@@ -287,31 +296,44 @@ impl Node {
         mail: Option<Mail>,
         place: Place,
     ) -> Slot<Report> {
+        let terms = Terms::default();
+        let seated = self.seat(particle, sender, caller, lifetime, terms, mail, place);
+        let slot = Slot::new();
+        let ended = slot.clone();
+        self.executor.spawn(async move {
+            ended.put(seated.live().await);
+        });
+        slot
+    }
+
+    /// Gives a particle its place; it lives while [`Seated::live`] is polled.
+    #[expect(clippy::too_many_arguments, reason = "they are what a particle's life is made of")]
+    fn seat(
+        self: &Rc<Self>,
+        particle: Particle,
+        sender: Sender,
+        caller: Caller,
+        lifetime: Lifetime,
+        terms: Terms,
+        mail: Option<Mail>,
+        place: Place,
+    ) -> Seated {
         let particle = Rc::new(particle);
-        let actor = Actor::new(self.clone(), particle.clone(), sender, caller, lifetime);
+        let actor = Actor::new(self.clone(), particle.clone(), sender, caller, lifetime, terms);
         let actor = Box::new(actor);
         if let Some(mail) = mail {
             // An empty inbox has room for whatever passed the checks.
             let _ = actor.inbox().push(mail);
         }
+        let vitals = actor.vitals();
         place.seat(Entry {
             particle: particle.clone(),
             inbox: actor.inbox(),
-            vitals: actor.vitals(),
+            vitals: vitals.clone(),
             born: self.executor.now(),
         });
-        let slot = Slot::new();
-        let (ended, node) = (slot.clone(), self.clone());
-        self.executor.spawn(async move {
-            let report = actor.run().await;
-            let (id, Report { end, steps, micros, .. }) = (&particle.id, &report);
-            debug!(target: "particle", "{id:.64} ended as {end:?} after {steps} steps, {micros} us");
-            node.metrics.work(&report);
-            node.remember(sender, &particle);
-            drop(place);
-            ended.put(report);
-        });
-        slot
+        let life = Life { node: self.clone(), particle, sender, vitals, _place: place };
+        Seated { actor, life }
     }
 
     /// Keeps a particle that ended before its time from beginning anew.
@@ -377,7 +399,7 @@ impl Node {
     }
 
     /// The right to read a body of so many bytes; none while too much is being read.
-    fn body_permit(self: &Rc<Self>, bytes: usize) -> Option<BodyPermit> {
+    pub(crate) fn body_permit(self: &Rc<Self>, bytes: usize) -> Option<BodyPermit> {
         let reading = self.bodies.get().saturating_add(bytes);
         if reading > self.allowance.bodies || self.memory_is_short() {
             self.metrics.particle(Outcome::Refused);
@@ -417,8 +439,46 @@ fn has_piece_of(bytes: usize) -> bool {
     found
 }
 
+/// A particle that has its place and is about to live.
+struct Seated {
+    actor: Box<Actor<Node>>,
+    life: Life,
+}
+
+impl Seated {
+    /// What can be seen of it while it lives.
+    fn vitals(&self) -> Rc<Vitals> {
+        self.life.vitals.clone()
+    }
+
+    /// Lives to its end; dropping the future ends it too.
+    async fn live(self) -> Report {
+        let Self { actor, life } = self;
+        let report = actor.run().await;
+        let (id, Report { end, steps, micros, .. }) = (&life.particle.id, &report);
+        debug!(target: "particle", "{id:.64} ended as {end:?} after {steps} steps, {micros} us");
+        report
+    }
+}
+
+/// Counts and remembers a particle, and gives its place back, however it ends.
+struct Life {
+    node: Rc<Node>,
+    particle: Rc<Particle>,
+    sender: Sender,
+    vitals: Rc<Vitals>,
+    _place: Place,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.node.metrics.work(&self.vitals);
+        self.node.remember(self.sender, &self.particle);
+    }
+}
+
 /// Part of what may be read at once; given back when it is dropped.
-struct BodyPermit {
+pub(crate) struct BodyPermit {
     node: Rc<Node>,
     bytes: usize,
 }

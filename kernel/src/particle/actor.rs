@@ -17,12 +17,12 @@ use super::inbox::{Inbox, Mail};
 use super::kept::Kept;
 use super::outbox::{Outbox, Sending};
 use super::report::{Budget, End, Fault, Report};
+use super::terms::Terms;
 use super::vitals::{Vitals, Waits};
 use super::{Particle, Sender};
 use crate::executor::{Executor, Sleep, TurnGuard, Turns, yield_now};
 use crate::limits::{
-    FREEZE_AFTER_MS, FUEL_PER_SLICE, MAX_FUEL_PER_PARTICLE, MAX_INTERPRETER_MICROS_PER_PARTICLE,
-    MAX_MICROS_IN_A_ROW, MAX_SENDS_WAITING, MAX_SLICES_IN_A_ROW, MAX_STEPS_PER_PARTICLE,
+    FREEZE_AFTER_MS, FUEL_PER_SLICE, MAX_MICROS_IN_A_ROW, MAX_SENDS_WAITING, MAX_SLICES_IN_A_ROW,
 };
 use crate::service::{Caller, Services};
 
@@ -76,6 +76,7 @@ pub struct Actor<E> {
     /// Who brought the particle first: results are worked on in its turn.
     sender: Sender,
     lifetime: Lifetime,
+    terms: Terms,
     inbox: Inbox,
     outbox: Outbox,
     kept: Kept,
@@ -93,9 +94,10 @@ impl<E: Environment> Actor<E> {
         sender: Sender,
         caller: Caller,
         lifetime: Lifetime,
+        terms: Terms,
     ) -> Self {
         let vitals = Rc::<Vitals>::default();
-        let parameters = environment.parameters(&particle);
+        let parameters = parameters(&*environment, &particle, &terms);
         Self {
             kept: Kept::new(Session::new(particle.script.clone(), parameters)),
             environment,
@@ -104,7 +106,8 @@ impl<E: Environment> Actor<E> {
             lifetime,
             inbox: Inbox::default(),
             outbox: Outbox::new(vitals.clone()),
-            calls: Calls::new(caller),
+            calls: Calls::new(caller, terms.result_bytes),
+            terms,
             vitals,
         }
     }
@@ -136,10 +139,21 @@ impl<E: Environment> Actor<E> {
             fuel: vitals.fuel.get(),
             micros: vitals.micros.get(),
             unreachable: vitals.unreachable.take(),
+            data: vitals.data.take(),
         }
     }
 
     async fn live(mut self: Box<Self>) -> End {
+        let end = self.work().await;
+        if self.terms.reports_data {
+            let parameters = || parameters(&*self.environment, &self.particle, &self.terms);
+            let data = self.kept.session(&self.particle, parameters).data();
+            *self.vitals.data.borrow_mut() = Some(data);
+        }
+        end
+    }
+
+    async fn work(&mut self) -> End {
         loop {
             let (mut outcome, turn) = match self.step().await {
                 Ok(done) => done,
@@ -153,6 +167,9 @@ impl<E: Environment> Actor<E> {
             }
             self.forward(&outcome);
             drop(turn);
+            if !self.holds_what_it_may() {
+                return End::Exhausted(Budget::Held);
+            }
             if let Err(budget) = self.calls.start(&self.environment, outcome.requests).await {
                 return End::Exhausted(budget);
             }
@@ -163,6 +180,13 @@ impl<E: Environment> Actor<E> {
                 News::Exhausted(budget) => return End::Exhausted(budget),
             }
         }
+    }
+
+    /// Counts what the particle holds, where somebody bounds that.
+    fn holds_what_it_may(&mut self) -> bool {
+        let Some(meter) = &self.terms.meter else { return true };
+        let parameters = || parameters(&*self.environment, &self.particle, &self.terms);
+        meter.holds(self.kept.session(&self.particle, parameters).memory_used())
     }
 
     /// Whether nothing can come from elsewhere.
@@ -180,8 +204,8 @@ impl<E: Environment> Actor<E> {
     /// outcome has been dealt with.
     async fn step(&mut self) -> Result<(StepOutcome, TurnGuard<Sender>), Budget> {
         let vitals = self.vitals.clone();
-        if vitals.steps.get() >= MAX_STEPS_PER_PARTICLE {
-            return Err(Budget::Steps);
+        if vitals.steps.get() >= self.terms.steps {
+            return Err(Budget::Steps(self.terms.steps));
         }
         self.now_waits_for(Waits::Interpreter);
         // Mail is its bringer's to pay for, even if that is not who brought the particle first.
@@ -198,7 +222,7 @@ impl<E: Environment> Actor<E> {
             self.environment.keeps(&self.particle, 0);
         }
         let started = self.environment.executor().now();
-        let parameters = || self.environment.parameters(&self.particle);
+        let parameters = || parameters(&*self.environment, &self.particle, &self.terms);
         self.kept.session(&self.particle, parameters).begin(&current, results);
         drop(current);
         self.spend(started);
@@ -206,11 +230,11 @@ impl<E: Environment> Actor<E> {
             if let Some(outcome) = self.run_slices() {
                 return Ok((outcome, turn));
             }
-            if vitals.fuel.get() >= MAX_FUEL_PER_PARTICLE {
-                return Err(Budget::Fuel);
+            if vitals.fuel.get() >= self.terms.fuel {
+                return Err(Budget::Fuel(self.terms.fuel));
             }
-            if vitals.micros.get() >= MAX_INTERPRETER_MICROS_PER_PARTICLE {
-                return Err(Budget::Time);
+            if vitals.micros.get() >= self.terms.micros {
+                return Err(Budget::Time(self.terms.micros));
             }
             if self.environment.memory_is_short() {
                 return Err(Budget::Memory);
@@ -235,7 +259,7 @@ impl<E: Environment> Actor<E> {
     /// differs much, so the clock decides, and the number of slices where the clock stands still.
     fn run_slices(&mut self) -> Option<StepOutcome> {
         let environment = &self.environment;
-        let parameters = || environment.parameters(&self.particle);
+        let parameters = || parameters(&**environment, &self.particle, &self.terms);
         let session = self.kept.session(&self.particle, parameters);
         let executor = environment.executor();
         let started = executor.now();
@@ -268,6 +292,9 @@ impl<E: Environment> Actor<E> {
             }
             // What is not sent in the end counts as not reached when this is dropped.
             let sending = self.outbox.begin(peer.clone());
+            if self.terms.stays {
+                continue;
+            }
             let room = self.outbox.under_way() <= MAX_SENDS_WAITING;
             if let Some(id) = self.environment.reachable(peer, room) {
                 peers.push((id, sending));
@@ -333,6 +360,14 @@ impl<E: Environment> Actor<E> {
         }
         Poll::Pending
     }
+}
+
+/// The parameters of the interpreter for a particle with these terms.
+fn parameters<E: Environment>(environment: &E, particle: &Particle, terms: &Terms) -> Parameters {
+    let mut parameters = environment.parameters(particle);
+    let limits = &mut parameters.limits;
+    limits.memory = limits.memory.min(terms.step_memory);
+    parameters
 }
 
 enum News {

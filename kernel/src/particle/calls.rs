@@ -16,7 +16,6 @@ use super::report::Budget;
 use crate::executor::yield_now;
 use crate::limits::{
     LIGHT_CALL_BYTES, MAX_CALLS_IN_A_ROW, MAX_CALLS_WAITING, MAX_RESULT_BYTES_IN_A_ROW,
-    MAX_RESULT_BYTES_PER_PARTICLE,
 };
 use crate::service::{Caller, Started, weigh};
 
@@ -29,6 +28,8 @@ pub(super) struct Calls {
     results: Vec<(u32, CallResult)>,
     /// Bytes of all results so far.
     bytes: usize,
+    /// Bytes that all results may have.
+    most_bytes: usize,
 }
 
 /// What came of looking at the calls that wait.
@@ -41,8 +42,9 @@ pub(super) enum Taken {
 }
 
 impl Calls {
-    pub(super) fn new(caller: Caller) -> Self {
-        Self { caller, waiting: FuturesUnordered::new(), results: Vec::new(), bytes: 0 }
+    pub(super) fn new(caller: Caller, most_bytes: usize) -> Self {
+        let (waiting, results) = (FuturesUnordered::new(), Vec::new());
+        Self { caller, waiting, results, bytes: 0, most_bytes }
     }
 
     /// How many wait for an answer.
@@ -102,7 +104,8 @@ impl Calls {
     fn collect(&mut self, id: u32, result: CallResult) -> Result<(), Budget> {
         self.bytes = self.bytes.saturating_add(result.result.len());
         self.results.push((id, result));
-        if self.bytes > MAX_RESULT_BYTES_PER_PARTICLE { Err(Budget::Results) } else { Ok(()) }
+        let most = self.most_bytes;
+        if self.bytes > most { Err(Budget::Results(most)) } else { Ok(()) }
     }
 
     /// Takes the results that are there; the task of `context` is woken when there are more.

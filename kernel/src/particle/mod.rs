@@ -18,6 +18,7 @@ mod kept;
 mod outbox;
 mod reason;
 mod report;
+mod terms;
 mod vitals;
 
 pub use actor::{Actor, Environment, Lifetime};
@@ -27,6 +28,7 @@ pub use inbox::{Inbox, Mail, Refused};
 pub use outbox::{Outbox, Sending};
 pub use reason::DropReason;
 pub use report::{Budget, End, Fault, Report};
+pub use terms::{Meter, Terms};
 pub use vitals::{Vitals, Waits};
 
 use alloc::string::String;
@@ -69,6 +71,8 @@ pub struct Particle {
 pub enum Sender {
     /// The node itself, for whoever asked over HTTP.
     Own,
+    /// A program that the node hosts, by its number.
+    Program(u32),
     /// The peer at the other end of a connection.
     Peer(PeerId),
 }
@@ -78,7 +82,12 @@ pub enum Sender {
 pub fn new_particle_id(machine: &dyn Machine) -> String {
     let mut bytes = [0; 16];
     machine.fill_random(&mut bytes);
-    let number = u128::from_be_bytes(bytes);
+    particle_id_of(u128::from_be_bytes(bytes))
+}
+
+/// The version 4 UUID of these random bits, of which it has 122.
+#[must_use]
+pub fn particle_id_of(number: u128) -> String {
     // The version in the high half of octet 6, the variant in the two high bits of octet 8 (RFC 9562).
     let number = number & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
     let hex = alloc::format!("{number:032x}");

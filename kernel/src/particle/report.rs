@@ -7,11 +7,6 @@ use core::fmt;
 
 use air_core::{Span, StepOutcome};
 
-use crate::limits::{
-    MAX_FUEL_PER_PARTICLE, MAX_INTERPRETER_MICROS_PER_PARTICLE, MAX_RESULT_BYTES_PER_PARTICLE,
-    MAX_STEPS_PER_PARTICLE,
-};
-
 /// What is left of a particle when its actor is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -27,6 +22,8 @@ pub struct Report {
     pub micros: u64,
     /// Peers that the script named and that cannot be reached; the first few of them.
     pub unreachable: Vec<Arc<str>>,
+    /// The particle's data at its end, where its terms ask for them.
+    pub data: Option<Vec<u8>>,
 }
 
 /// How a particle ended.
@@ -47,14 +44,16 @@ pub enum End {
 /// What a particle may use only so much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Budget {
-    /// Steps of the interpreter.
-    Steps,
-    /// Fuel: instructions of the interpreter and bytes that they work on.
-    Fuel,
-    /// Time of the interpreter.
-    Time,
-    /// Bytes that services answered.
-    Results,
+    /// So many steps of the interpreter.
+    Steps(u32),
+    /// So much fuel: instructions of the interpreter and bytes that they work on.
+    Fuel(u64),
+    /// So many microseconds of the interpreter.
+    Time(u64),
+    /// So many bytes that services answered.
+    Results(usize),
+    /// The memory that its terms give it.
+    Held,
     /// The machine's memory, which all particles share.
     Memory,
 }
@@ -62,21 +61,15 @@ pub enum Budget {
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Steps => {
-                write!(f, "the particle needs more than {MAX_STEPS_PER_PARTICLE} steps")
+            Self::Steps(most) => write!(f, "the particle needs more than {most} steps"),
+            Self::Fuel(most) => write!(f, "the particle needs more than {most} units of fuel"),
+            Self::Time(most) => {
+                write!(f, "the particle needs more than {} s of the interpreter", most / 1_000_000)
             }
-            Self::Fuel => {
-                write!(f, "the particle needs more than {MAX_FUEL_PER_PARTICLE} units of fuel")
+            Self::Results(most) => {
+                write!(f, "the particle's calls gave more than {most} bytes")
             }
-            Self::Time => write!(
-                f,
-                "the particle needs more than {} s of the interpreter",
-                MAX_INTERPRETER_MICROS_PER_PARTICLE / 1_000_000
-            ),
-            Self::Results => write!(
-                f,
-                "the particle's calls gave more than {MAX_RESULT_BYTES_PER_PARTICLE} bytes"
-            ),
+            Self::Held => f.write_str("the particle holds more memory than it may"),
             Self::Memory => f.write_str("the machine has no memory left for the particle"),
         }
     }

@@ -165,9 +165,15 @@ impl World {
                     signature: OnceCell::new(),
                     deadline: self.executor.now().after(Duration::from_millis(1000)),
                 });
-                let caller = Caller { init_peer_id: self.id(0), author: None };
-                let actor =
-                    Box::new(Actor::new(peer.clone(), particle, Sender::Own, caller, lifetime));
+                let caller = Caller { init_peer_id: self.id(0), author: None, run: None };
+                let actor = Box::new(Actor::new(
+                    peer.clone(),
+                    particle,
+                    Sender::Own,
+                    caller,
+                    lifetime,
+                    Terms::default(),
+                ));
                 *peer.inbox.borrow_mut() = Some(actor.inbox());
                 let slot = Slot::new();
                 let ended = slot.clone();

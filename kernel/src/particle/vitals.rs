@@ -18,6 +18,8 @@ pub struct Vitals {
     pub(super) unreachable: RefCell<Vec<Arc<str>>>,
     waits: Cell<Waits>,
     since: Cell<Instant>,
+    /// The data at the end, where they are asked for.
+    pub(super) data: RefCell<Option<Vec<u8>>>,
 }
 
 /// What a particle waits for.
@@ -58,6 +60,12 @@ impl Vitals {
     #[must_use]
     pub fn fuel(&self) -> u64 {
         self.fuel.get()
+    }
+
+    /// Time of the interpreter so far, in microseconds.
+    #[must_use]
+    pub fn micros(&self) -> u64 {
+        self.micros.get()
     }
 
     /// What the particle waits for.

@@ -5,6 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use air_core::value::Value;
@@ -22,10 +23,33 @@ pub enum Answer {
     Error(Value),
 }
 
+/// What an author hands out.
+#[derive(Debug)]
+enum Data {
+    /// Values by their names.
+    Named(BTreeMap<String, Value>),
+    /// The same value under every name but one, under which clients give the peer that they are
+    /// connected to: the node stands for it.
+    Scope { scope: Value, peer_id: Arc<str> },
+}
+
+impl Data {
+    fn get(&self, name: &str) -> Option<Value> {
+        match self {
+            Self::Named(values) => values.get(name).cloned(),
+            Self::Scope { peer_id, .. } if name == RELAY => Some(Value::String(peer_id.clone())),
+            Self::Scope { scope, .. } => Some(scope.clone()),
+        }
+    }
+}
+
+/// The name under which compiled functions ask for the peer that their client is connected to.
+const RELAY: &str = "-relay-";
+
 /// The node's part in a particle that it started.
 #[derive(Debug)]
 pub struct Author {
-    data: BTreeMap<String, Value>,
+    data: Data,
     answer: Slot<Answer>,
 }
 
@@ -33,7 +57,13 @@ impl Author {
     /// An author who hands out `data` by name.
     #[must_use]
     pub fn new(data: BTreeMap<String, Value>) -> Self {
-        Self { data, answer: Slot::new() }
+        Self { data: Data::Named(data), answer: Slot::new() }
+    }
+
+    /// An author who hands out `scope` by every name, and the node's own `peer_id` as the relay.
+    #[must_use]
+    pub fn of_scope(scope: Value, peer_id: Arc<str>) -> Self {
+        Self { data: Data::Scope { scope, peer_id }, answer: Slot::new() }
     }
 
     /// Where the first answer of the script appears.
@@ -50,7 +80,7 @@ impl Author {
     ) -> Option<Outcome> {
         Some(match (service, function) {
             ("getDataSrv", name) => match self.data.get(name) {
-                Some(value) => Ok(Some(value.clone())),
+                Some(value) => Ok(Some(value)),
                 None => Err(Failure::Message("value not found".into())),
             },
             ("callbackSrv", "response") => {

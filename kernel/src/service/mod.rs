@@ -19,17 +19,21 @@
 //! | `dist` | `list_modules list_blueprints get_blueprint` | `dist.rs` |
 //! | `stat` | `service_memory service_stat` | `stat.rs` |
 //! | `run-console` | `print` (guarded) | `console.rs` |
+//! | `vault` | `get cat put list delete`, of a program's run | `vault.rs` |
+//! | `env` | `get list`, of a program's run | `env.rs` |
+//! | `aleph` | `get properties sign cache_get cache_put cache_delete cache_keys`, of a program that may | `aleph.rs` |
 //! | `getDataSrv callbackSrv errorHandlingSrv` | for particles that the node started | `author.rs` |
 //!
 //! Guarded functions answer the node's own particles only.
 //!
 //! # Not there
 //!
-//! The rest of `dist`, `vault`, `spell`, `worker`, `vm`, `subnet`, `connector`, and services in
+//! The rest of `dist`, `spell`, `worker`, `vm`, `subnet`, `connector`, and services in
 //! WebAssembly: `srv`, `dist` and `stat` answer as on a node that runs none. A call of what is not
 //! there is answered with the reference's own text for a service that does not exist, which programs
 //! know how to handle.
 
+mod aleph;
 mod arguments;
 mod array;
 mod author;
@@ -41,6 +45,7 @@ mod contact;
 mod debug;
 mod debug_form;
 mod dist;
+mod env;
 mod failure;
 mod json;
 mod kad;
@@ -51,6 +56,7 @@ mod peer;
 mod sig;
 mod srv;
 mod stat;
+mod vault;
 
 pub use author::{Answer, Author};
 pub(crate) use bounded_json::write_json_excerpt;
@@ -65,6 +71,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::future::Future;
+use core::time::Duration;
 
 use air_core::value::Value;
 use air_core::{CallRequest, CallResult};
@@ -75,6 +82,13 @@ use crate::identity::Identity;
 use crate::limits::{MAX_CALL_ARGUMENTS, MAX_CALL_RESULT_BYTES, MAX_CONNECTS_WAITING};
 use crate::machine::Machine;
 use crate::peers::Peers;
+use crate::program::Run;
+
+/// The answer to a program without `environment.internet`.
+const NO_INTERNET: &str = "the program has no internet";
+/// The answer to a program with `environment.reproducible`.
+const NOT_REPRODUCIBLE: &str =
+    "not in a reproducible run: the answer depends on the node's surroundings";
 
 /// What a built-in gives: a value, nothing, or an error.
 type Outcome = Result<Option<Value>, Failure>;
@@ -94,6 +108,8 @@ pub struct Caller {
     pub init_peer_id: Arc<str>,
     /// Set if the node itself wrote it.
     pub author: Option<Rc<Author>>,
+    /// Set if it is the run of a program.
+    pub run: Option<Rc<Run>>,
 }
 
 /// The services of one node.
@@ -135,8 +151,16 @@ impl Services {
             );
             return Started::Done(reply(Err(Failure::Message(message)), limit));
         }
+        if let Some(run) = &caller.run
+            && let Some(started) = self.start_for_run(run, service_id, function_name, arguments)
+        {
+            return started;
+        }
         match (&**service_id, &**function_name) {
-            ("peer", "timeout") => waiting(peer::timeout(&self.executor, arguments), limit),
+            ("peer", "timeout") => {
+                let sleep = |ms| self.executor.sleep(Duration::from_millis(ms));
+                waiting(peer::timeout(sleep, arguments), limit)
+            }
             ("peer", "connect") => {
                 waiting(peer::connect(self, self.is_host(caller), arguments), limit)
             }
@@ -149,6 +173,43 @@ impl Services {
                     )))
                 });
                 Started::Done(reply(outcome, limit))
+            }
+        }
+    }
+
+    /// Starts a call that is another one in the run of a program; `None` if it is not.
+    fn start_for_run(
+        &self,
+        run: &Rc<Run>,
+        service: &str,
+        function: &str,
+        arguments: &[Value],
+    ) -> Option<Started> {
+        let limit = self.max_result_bytes;
+        let at_once = |outcome| Some(Started::Done(reply(outcome, limit)));
+        match (service, function) {
+            ("vault", function) => at_once(vault::call(run, function, arguments, limit)?),
+            ("env", function) => at_once(env::call(run, function, arguments)?),
+            ("aleph", function) if run.environment().aleph_api => {
+                Some(waiting(aleph::call(run, function, arguments, limit)?, limit))
+            }
+            ("peer", "connect") if !run.environment().internet => {
+                at_once(Err(Failure::Message(NO_INTERNET.into())))
+            }
+            (service, function) => {
+                let clock = run.clock()?;
+                match (service, function) {
+                    ("peer", "timeout") => {
+                        Some(waiting(peer::timeout(|ms| clock.sleep(ms), arguments), limit))
+                    }
+                    ("peer", "timestamp_ms") => at_once(Ok(Some(clock.now_ms().into()))),
+                    ("peer", "timestamp_sec") => at_once(Ok(Some((clock.now_ms() / 1000).into()))),
+                    ("peer", "identify" | "is_connected" | "get_contact" | "connect")
+                    | ("kad", "neighborhood" | "neigh_with_addrs") => {
+                        at_once(Err(Failure::Message(NOT_REPRODUCIBLE.into())))
+                    }
+                    _ => None,
+                }
             }
         }
     }

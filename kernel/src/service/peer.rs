@@ -4,7 +4,6 @@ use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::Future;
-use core::time::Duration;
 
 use air_core::value::Value;
 use netstack::libp2p::{Multiaddr, PeerId};
@@ -13,7 +12,6 @@ use super::arguments::{Arguments, FromValue, List};
 use super::contact::{Address, address_list, contact, parse_peer_id};
 use super::failure::{ArgumentError, Failure};
 use super::{Connecting, Outcome, Services};
-use crate::executor::Executor;
 use crate::limits::{MAX_CONNECT_ADDRESSES, MAX_CONNECTS_WAITING};
 use crate::peers::Peers;
 
@@ -108,9 +106,9 @@ pub(super) fn connect(
     })
 }
 
-/// Starts `peer.timeout`: the future gives the message after the delay.
-pub(super) fn timeout(
-    executor: &Executor,
+/// Starts `peer.timeout`: the future gives the message after the delay, which is `sleep`'s to make.
+pub(super) fn timeout<S: Future<Output = ()> + 'static>(
+    sleep: impl FnOnce(u64) -> S,
     arguments: &[Value],
 ) -> Result<impl Future<Output = Outcome> + 'static, Failure> {
     let mut arguments = Arguments::new(arguments);
@@ -135,7 +133,7 @@ pub(super) fn timeout(
         },
         [value, ..] => Some(value.clone()),
     };
-    let sleep = executor.sleep(Duration::from_millis(duration_ms));
+    let sleep = sleep(duration_ms);
     Ok(async {
         sleep.await;
         Ok(message)

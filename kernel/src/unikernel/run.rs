@@ -12,6 +12,7 @@ use hypervisor_glue::virtio::{self, MachineTransport, VirtioNet};
 use hypervisor_glue::{apic, clock, logger};
 use kernel::executor::{self, Executor};
 use kernel::machine::Machine;
+use kernel::store::{Memory, Store};
 use log::{error, info, warn};
 use netstack::time::Instant;
 use netstack::{EthernetAddress, Stack, StackConfig};
@@ -58,7 +59,7 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     let config = configuration::find(&info.command_line);
     let executor = Executor::new(machine.clone());
     let stack = make_stack(&config, nic.as_ref(), &*machine);
-    let running = kernel::run::start(&executor, &stack, machine, config);
+    let running = kernel::run::start(&executor, &stack, machine.clone(), config, store(&*machine));
     let ending = Ending::default();
     executor.spawn(ending::close(executor.clone(), stack.clone(), running.swarm, ending.clone()));
     let sockets = vsock.map(Sockets::new);
@@ -69,6 +70,12 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     executor::drive(&executor, &mut Host::new(stack, nic, sockets, troubles, requests, ending));
     info!(target: "power", "off");
     power::exit(ExitCode::Success)
+}
+
+/// What is kept until power-off: in an eighth of the memory at most.
+fn store(machine: &dyn Machine) -> Rc<dyn Store> {
+    let memory = usize::try_from(machine.heap().total).unwrap_or(usize::MAX);
+    Rc::new(Memory::new(memory / 8))
 }
 
 /// From here on the log has the time.

@@ -1,5 +1,6 @@
 //! Responses: made by handlers, written with the framing that the request's version understands.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -23,7 +24,7 @@ pub type BodyStream = Pin<Box<dyn futures_util::Stream<Item = Result<Vec<u8>, Fa
 /// An answer to a request.
 pub struct Response {
     status: u16,
-    fields: Vec<(&'static str, String)>,
+    fields: Vec<(Cow<'static, str>, String)>,
     body: Body,
     close: bool,
 }
@@ -106,16 +107,35 @@ impl Response {
         response
     }
 
+    /// The same with this body, and no field that says of what type it is.
+    #[must_use]
+    pub fn with_bytes(mut self, body: Vec<u8>) -> Self {
+        self.body = Body::Bytes(body);
+        self
+    }
+
+    /// The same with a body that comes piece by piece, as [`Self::stream`] has it.
+    #[must_use]
+    pub fn with_stream(mut self, body: BodyStream, length: Option<u64>) -> Self {
+        self.body = Body::Stream(body, length);
+        self
+    }
+
     /// Adds a header field.
     ///
     /// # Errors
     /// [`InvalidHeader`]: nothing that could begin another field or another answer gets in.
-    pub fn add_header(&mut self, name: &'static str, value: &str) -> Result<(), InvalidHeader> {
+    pub fn add_header(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: &str,
+    ) -> Result<(), InvalidHeader> {
+        let name = name.into();
         const RESERVED: [&str; 5] =
             ["Content-Length", "Transfer-Encoding", "Connection", "Date", "Trailer"];
         let name_ok = !name.is_empty()
             && name.bytes().all(is_token_byte)
-            && !RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
+            && !RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(&name));
         let value_ok = value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..));
         if !name_ok || !value_ok || self.fields.len() >= limits::HTTP_RESPONSE_HEADERS {
             return Err(InvalidHeader);
@@ -128,7 +148,11 @@ impl Response {
     ///
     /// # Errors
     /// [`InvalidHeader`], as [`Self::add_header`].
-    pub fn with_header(mut self, name: &'static str, value: &str) -> Result<Self, InvalidHeader> {
+    pub fn with_header(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: &str,
+    ) -> Result<Self, InvalidHeader> {
         self.add_header(name, value)?;
         Ok(self)
     }

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use anyhow::{Context, Result};
 use kernel::config::Config;
 use kernel::executor::{Executor, drive};
+use kernel::store::Memory;
 
 use super::console::{Console, Ports};
 use super::{Options, PortUse, port};
@@ -34,7 +35,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let executor = Executor::new(Rc::new(machine.clone()));
     let address = options.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let network = HostNetwork::new(sockets, executor.clone(), address);
-    let running = kernel::run::start(&executor, &network, Rc::new(machine), config);
+    let store = Rc::new(Memory::new(usize::try_from(options.memory).unwrap_or(0) << 17));
+    let running = kernel::run::start(&executor, &network, Rc::new(machine), config, store);
     drive(&executor, &mut event_loop);
     // The peers are told, for as long as that takes or until Ctrl-C is typed again.
     let stopper = event_loop.stopper();

@@ -96,6 +96,14 @@ impl FileTree {
     /// [`PackageError::Duplicate`] if the name is that of a directory or goes through a file;
     /// [`PackageError::TooMuch`] and [`PackageError::TooManyFiles`] at the limits.
     pub fn put(&mut self, name: Name, bytes: Vec<u8>) -> Result<(), PackageError> {
+        self.put_shared(name, bytes.into())
+    }
+
+    /// The same with bytes that others may have too.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_shared(&mut self, name: Name, bytes: Arc<[u8]>) -> Result<(), PackageError> {
         let through = name.directories().find(|directory| self.files.contains_key(*directory));
         if through.is_some() || self.directories.contains_key(name.as_str()) {
             return Err(PackageError::Duplicate(shown(name.as_str().as_bytes())));
@@ -119,7 +127,7 @@ impl FileTree {
                 }
             }
         }
-        self.files.insert(name, bytes.into());
+        self.files.insert(name, bytes);
         Ok(())
     }
 

@@ -24,8 +24,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::{
-    Code, Mount, Program, Source, Triggers, encoding, environment, flag, list, object, resources,
-    stored, text, variables,
+    Code, Mount, Program, Source, Triggers, encoding, environment, flag, list, milliseconds,
+    object, resources, stored, text, variables,
 };
 use crate::aleph::cron::Schedule;
 use crate::aleph::item_hash::ItemHash;
@@ -211,6 +211,7 @@ impl Program {
         Ok(Self {
             id: ItemHash::of(canonical.to_json().as_bytes()),
             owner: text(Some(outer), "address"),
+            time_ms: milliseconds(outer.get("time")).unwrap_or(0),
             code: Code {
                 encoding: encoding(code),
                 entrypoint: text(code, "entrypoint"),

@@ -30,6 +30,8 @@ pub struct Program {
     pub id: ItemHash,
     /// Address of its owner.
     pub owner: Arc<str>,
+    /// When it was written, in milliseconds since 1970.
+    pub time_ms: u64,
     /// The scripts.
     pub code: Code,
     /// The state that it begins with.
@@ -144,6 +146,7 @@ impl Program {
         Ok(Self {
             id: message.item_hash().clone(),
             owner: text(Some(content), "address"),
+            time_ms: milliseconds(content.get("time")).unwrap_or(0),
             code: Code {
                 encoding: encoding(object(content, "code")),
                 entrypoint: text(object(content, "code"), "entrypoint"),
@@ -223,15 +226,21 @@ fn resources(content: &Object) -> Resources {
         let number = number(name).and_then(|number| number.as_u64());
         number.and_then(|number| number.try_into().ok()).unwrap_or(default)
     };
-    let seconds = number("seconds");
-    let milliseconds = match seconds.and_then(|seconds| seconds.as_float()) {
+    let milliseconds =
+        milliseconds(holder.and_then(|holder| holder.get("seconds"))).unwrap_or(1000);
+    Resources { vcpus: small("vcpus", 1), memory_mib: small("memory", 128), milliseconds }
+}
+
+/// A number of seconds.
+fn milliseconds(seconds: Option<&Value>) -> Option<u64> {
+    let seconds = seconds?.as_number()?;
+    match seconds.as_float() {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "the conversion saturates, and less than a millisecond is none"
         )]
-        Some(seconds) => (seconds * 1000.0) as u64,
-        None => seconds.and_then(|seconds| seconds.as_u64()).unwrap_or(1).saturating_mul(1000),
-    };
-    Resources { vcpus: small("vcpus", 1), memory_mib: small("memory", 128), milliseconds }
+        Some(seconds) => Some((seconds * 1000.0) as u64),
+        None => Some(seconds.as_u64()?.saturating_mul(1000)),
+    }
 }

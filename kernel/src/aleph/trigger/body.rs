@@ -12,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 const BASE64: &str = "base64";
 
 /// A text where the bytes are UTF-8, else `{"base64": "…"}`.
-pub(super) fn value_of(bytes: &[u8]) -> Value {
+pub(crate) fn value_of(bytes: &[u8]) -> Value {
     match core::str::from_utf8(bytes) {
         Ok(text) => text.into(),
         Err(_) => {
@@ -24,14 +24,14 @@ pub(super) fn value_of(bytes: &[u8]) -> Value {
 }
 
 /// What a body is made of: a text, `{"base64": "…"}`, or any JSON.
-pub(super) enum Body {
+pub(crate) enum Body {
     Text(Vec<u8>),
     Bytes(Vec<u8>),
     Json(String),
 }
 
 /// The bytes that a value stands for; nothing if it says that it is base64 and is not.
-pub(super) fn bytes_of(value: &Value) -> Option<Body> {
+pub(crate) fn bytes_of(value: &Value) -> Option<Body> {
     match value {
         Value::Null => Some(Body::Bytes(Vec::new())),
         Value::String(text) => Some(Body::Text(text.as_bytes().to_vec())),

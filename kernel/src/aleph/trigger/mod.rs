@@ -3,7 +3,7 @@
 //! Pure functions: from a request to the value that the program gets, from the program's reply to the
 //! answer, from a message to whether it is one that the program waits for.
 
-mod body;
+pub(crate) mod body;
 pub mod event;
 pub mod failure;
 pub mod http;

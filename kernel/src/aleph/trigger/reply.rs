@@ -86,16 +86,35 @@ pub fn answer(
     program: &ItemHash,
     code: Option<&ItemHash>,
 ) -> Result<Answer, BadReply> {
-    let mut answer = match reply.as_object() {
+    with_network_treatment(plain_answer(reply)?, program, code)
+}
+
+/// The answer as the program means it, before anything happens to it on its way.
+///
+/// # Errors
+/// [`BadReply`].
+pub fn plain_answer(reply: &Value) -> Result<Answer, BadReply> {
+    match reply.as_object() {
         Some(members) if is_host_form(members) => {
             let head =
                 members.get("headers").and_then(Value::as_object).ok_or(BadReply::Headers)?;
             let body = members.get("body").and_then(Value::as_object).ok_or(BadReply::Body)?;
-            explicit(head, Some(body.get("body").ok_or(BadReply::Body)?))?
+            explicit(head, Some(body.get("body").ok_or(BadReply::Body)?))
         }
-        Some(members) if members.get("status").is_some() => explicit(members, members.get("body"))?,
-        _ => implicit(reply)?,
-    };
+        Some(members) if members.get("status").is_some() => explicit(members, members.get("body")),
+        _ => implicit(reply),
+    }
+}
+
+/// What the network's nodes make of an answer, of `program` with the code of `code`.
+///
+/// # Errors
+/// [`BadReply::NotFoundBody`].
+pub fn with_network_treatment(
+    mut answer: Answer,
+    program: &ItemHash,
+    code: Option<&ItemHash>,
+) -> Result<Answer, BadReply> {
     if answer.status == 404 {
         let text = core::str::from_utf8(&answer.body).map_err(|_| BadReply::NotFoundBody)?;
         let members = alloc::vec![(Arc::from("error"), Value::from(text))];

@@ -139,7 +139,7 @@ fn a_client_that_leaves_does_not_stop_its_particle() {
     let bench = Bench::new();
     let script = format!("(seq {} {})", call("peer", "timeout", "10", ""), respond(""));
     let (client, server) = netstack::pipe::pair(4096);
-    let (timer, web) = (bench.executor.clone(), crate::node::Web::new(bench.node.clone()));
+    let (timer, web) = (bench.executor.clone(), crate::node::Web::new(bench.programs.clone()));
     bench.executor.spawn(async move {
         netstack::http::serve(server, &netstack::http::Limits::default(), &timer, &web).await;
     });

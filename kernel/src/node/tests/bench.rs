@@ -17,6 +17,8 @@ use crate::config::{Config, IdentityConfig, Seed};
 use crate::executor::{Executor, Slot, drive};
 use crate::machine::{HeapUse, Instant, MainLoop, Simulated};
 use crate::node::{Node, Web};
+use crate::program::Programs;
+use crate::store::Memory;
 
 /// The peer id that belongs to the seed of the bench.
 pub const PEER_ID: &str = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5";
@@ -26,6 +28,7 @@ pub struct Bench {
     pub machine: Simulated,
     pub executor: Executor,
     pub node: Rc<Node>,
+    pub programs: Programs,
 }
 
 /// An answer as a client sees it.
@@ -96,13 +99,14 @@ impl Bench {
     fn on(machine: Simulated, config: Config) -> Self {
         let executor = Executor::new(Rc::new(machine.clone()));
         let node = Node::new(Rc::new(machine.clone()), executor.clone(), config);
-        Self { machine, executor, node }
+        let programs = Programs::new(node.clone(), Rc::new(Memory::new(16 << 20)));
+        Self { machine, executor, node, programs }
     }
 
     /// Opens a connection, sends the bytes, and keeps what comes back.
     pub fn send(&self, request: Vec<u8>) -> Slot<Reply> {
         let (mut client, server) = pipe::pair(4096);
-        let (timer, web) = (self.executor.clone(), Web::new(self.node.clone()));
+        let (timer, web) = (self.executor.clone(), Web::new(self.programs.clone()));
         self.executor.spawn(async move {
             serve(server, &Limits::default(), &timer, &web).await;
         });
@@ -151,7 +155,7 @@ impl Bench {
 
     /// The value of a series of the metrics page.
     pub fn metric(&self, series: &str) -> f64 {
-        let page = self.node.metrics_page();
+        let page = self.programs.metrics_page();
         let samples = crate::metrics::check_exposition(&page);
         let found = samples.iter().find(|(name, _)| name == series);
         found.unwrap_or_else(|| panic!("no {series} in {page}")).1

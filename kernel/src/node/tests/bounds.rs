@@ -235,7 +235,7 @@ fn bodies_that_are_read_at_once_are_bounded_together() {
     let mut clients = Vec::new();
     for _ in 0..fitting {
         let (client, server) = netstack::pipe::pair(4096);
-        let (timer, web) = (bench.executor.clone(), crate::node::Web::new(bench.node.clone()));
+        let (timer, web) = (bench.executor.clone(), crate::node::Web::new(bench.programs.clone()));
         bench.executor.spawn(async move {
             netstack::http::serve(server, &netstack::http::Limits::default(), &timer, &web).await;
         });

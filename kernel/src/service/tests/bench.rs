@@ -49,7 +49,8 @@ impl Bench {
 
     /// Starts a call of a particle that the node wrote, with arguments in JSON.
     pub fn start(&self, name: &str, arguments: &str) -> Started {
-        let caller = Caller { init_peer_id: OWN_ID.into(), author: Some(self.author.clone()) };
+        let caller =
+            Caller { init_peer_id: OWN_ID.into(), author: Some(self.author.clone()), run: None };
         self.services.start(&caller, &request(name, arguments))
     }
 
@@ -60,7 +61,7 @@ impl Bench {
 
     /// The same for a particle that another peer wrote.
     pub fn call_of_stranger(&self, stranger: &str, name: &str, arguments: &str) -> (i32, String) {
-        let caller = Caller { init_peer_id: stranger.into(), author: None };
+        let caller = Caller { init_peer_id: stranger.into(), author: None, run: None };
         answer(name, self.services.start(&caller, &request(name, arguments)))
     }
 }

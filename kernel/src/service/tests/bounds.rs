@@ -27,7 +27,7 @@ fn the_size_of_results_is_bounded() {
     assert_eq!(reply(Ok(Some(at_limit)), MAX_CALL_RESULT_BYTES).ret_code, 0);
     assert_eq!(reply(Ok(Some(over.clone())), MAX_CALL_RESULT_BYTES).ret_code, 1);
     let bench = Bench::new();
-    let caller = Caller { init_peer_id: OWN_ID.into(), author: None };
+    let caller = Caller { init_peer_id: OWN_ID.into(), author: None, run: None };
     let arguments: Vec<Value> = (0..MAX_CALL_ARGUMENTS).map(|_| over.clone()).collect();
     for name in ["op.concat_strings", "op.array", "debug.stringify"] {
         match bench.services.start(&caller, &request_of(name, arguments.clone())) {

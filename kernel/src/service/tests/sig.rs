@@ -32,7 +32,7 @@ fn record() -> Arc<Tetraplet> {
 fn sign(author: &str, arguments: &str, origin: Vec<Arc<Tetraplet>>) -> (i32, String) {
     let mut request = request("sig.sign", arguments);
     request.tetraplets = vec![origin];
-    let caller = Caller { init_peer_id: author.into(), author: None };
+    let caller = Caller { init_peer_id: author.into(), author: None, run: None };
     match Bench::new().services.start(&caller, &request) {
         Started::Done(reply) => (reply.ret_code, reply.result),
         Started::Waiting(_) => panic!("signing does not wait"),
@@ -170,7 +170,7 @@ fn what_is_no_bytes_is_told_in_the_result() {
 #[test]
 fn the_length_of_signed_data_is_bounded() {
     let bench = Bench::new();
-    let caller = Caller { init_peer_id: OWN_ID.into(), author: None };
+    let caller = Caller { init_peer_id: OWN_ID.into(), author: None, run: None };
     for (length, ret_code) in [(MAX_SIGNED_BYTES, 0), (MAX_SIGNED_BYTES + 1, 1)] {
         let data = Value::array(vec![Value::from(7_u32); length]).unwrap();
         let none = Value::array(vec![]).unwrap();

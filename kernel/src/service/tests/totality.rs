@@ -121,6 +121,7 @@ proptest! {
         let caller = Caller {
             init_peer_id: if is_host { OWN_ID } else { OTHER_ID }.into(),
             author: Some(bench.author.clone()),
+            run: None,
         };
         for name in all() {
             let mut request = request_of(&name, arguments.clone());
