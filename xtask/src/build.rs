@@ -9,10 +9,13 @@ use object::elf::{FileHeader64, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
 use crate::external;
+use crate::image::BootCode;
+use crate::image::boot_code;
+use crate::image::bzimage::bzimage;
 use crate::workspace;
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-const PROFILE: &str = "unikernel";
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const PROFILE: &str = "unikernel";
 const BINARY: &str = "aerolith";
 
 /// Which image.
@@ -31,6 +34,8 @@ pub struct ElfPaths {
     pub with_symbols: PathBuf,
     /// What is booted and shipped: the segments only.
     pub stripped: PathBuf,
+    /// The same for Linux boot loaders and EFI; made by [`build_all`].
+    pub bzimage: PathBuf,
 }
 
 /// Builds an image, and prints the command that does it.
@@ -51,17 +56,22 @@ pub fn build(image: Image) -> Result<ElfPaths> {
 /// # Errors
 /// See [`build`].
 pub fn build_all() -> Result<()> {
-    build(Image::FaultInjection)?;
-    build(Image::Product)?;
+    let boot = BootCode::build()?;
+    for image in [Image::FaultInjection, Image::Product] {
+        let paths = build(image)?;
+        let elf = std::fs::read(&paths.stripped).context("cannot read what was stripped")?;
+        replace(&paths.bzimage, &bzimage(&boot, &elf, "")?)?;
+    }
     Ok(())
 }
 
-/// Runs clippy over the machine half.
+/// Runs clippy over the machine half and the boot code.
 ///
 /// # Errors
 /// When it finds something.
 pub fn clippy() -> Result<()> {
-    external::run(cargo("clippy", Image::FaultInjection).args(["--", "-D", "warnings"]))
+    external::run(cargo("clippy", Image::FaultInjection).args(["--", "-D", "warnings"]))?;
+    boot_code::clippy()
 }
 
 /// Where an image lies, built or not. Its own names, since cargo gives all images the same one.
@@ -72,7 +82,7 @@ pub fn paths(image: Image) -> ElfPaths {
         Image::FaultInjection => "aerolith-fault-injection",
     };
     let file = |extension| folder().join(format!("{name}.{extension}"));
-    ElfPaths { with_symbols: file("debug"), stripped: file("elf") }
+    ElfPaths { with_symbols: file("debug"), stripped: file("elf"), bzimage: file("bzimage") }
 }
 
 fn folder() -> PathBuf {

@@ -16,6 +16,7 @@ pub mod external;
 pub mod fuzz;
 pub mod host;
 pub mod http;
+pub mod image;
 pub mod lint;
 pub mod linux_loader;
 pub mod load;

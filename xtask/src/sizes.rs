@@ -22,7 +22,7 @@ pub struct Options {
 /// # Errors
 /// When the image cannot be built or read.
 pub fn run(options: &Options) -> Result<()> {
-    let build::ElfPaths { with_symbols: path, stripped } = build::build(Image::Product)?;
+    let build::ElfPaths { with_symbols: path, stripped, .. } = build::build(Image::Product)?;
     let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
     let file = object::File::parse(&*bytes)?;
 
