@@ -167,7 +167,7 @@ mod tests {
             (6, 0x90_0000, 1),
             (9, 0x91_0000, 2),
             (11, 0xFFC0_0000, 0x400),
-            (14, 0x1_0000_0000, 1),
+            (14, 0x1_0000_1000, 1),
             (0x8000_0000, 0x2_0000_0000, 1),
         ]);
         let expected = [
@@ -178,7 +178,7 @@ mod tests {
             entry(0xA_0000, 0x6_0000, RESERVED),
             entry(0x90_0000, 0x1000, RESERVED),
             entry(0xFFC0_0000, 0x40_0000, RESERVED),
-            entry(0x1_0000_0000, 0x1000, RESERVED),
+            entry(0x1_0000_1000, 0x1000, RESERVED),
             entry(0x2_0000_0000, 0x1000, RESERVED),
         ];
         assert_eq!(converted(&bytes), expected);

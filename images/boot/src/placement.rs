@@ -15,7 +15,7 @@ const END: u64 = 1 << 32;
 /// # Errors
 /// What there is no RAM for: the kernel's own place, or the one beside it.
 pub fn beside(
-    memory_map: impl Iterator<Item = Entry> + Clone,
+    memory_map: &(impl Iterator<Item = Entry> + Clone),
     kernel: Range,
     image: Range,
     taken: &[Range],
@@ -24,7 +24,7 @@ pub fn beside(
     if memory_map.clone().next().is_none() {
         return Err(Failure::NoMemoryMap);
     }
-    if !is_usable(memory_map.clone(), kernel) || taken.iter().any(|one| one.overlaps(kernel)) {
+    if !is_usable(memory_map, kernel) || taken.iter().any(|one| one.overlaps(kernel)) {
         return Err(Failure::NoRoomForKernel);
     }
     // Above both, or else directly above something that is in the way.
@@ -36,7 +36,7 @@ pub fn beside(
         .filter(|&start| {
             let place = Range::new(start, bytes);
             place.end <= END
-                && is_usable(memory_map.clone(), place)
+                && is_usable(memory_map, place)
                 && !taken.iter().any(|one| one.overlaps(place))
         })
         .min()
@@ -44,12 +44,12 @@ pub fn beside(
 }
 
 /// Whether one entry lists all of `range` as RAM, and none says otherwise.
-fn is_usable(mut memory_map: impl Iterator<Item = Entry> + Clone, range: Range) -> bool {
+fn is_usable(memory_map: &(impl Iterator<Item = Entry> + Clone), range: Range) -> bool {
     let mut others = memory_map.clone().filter(|entry| entry.kind != USABLE);
     let within = |entry: Entry| {
         entry.kind == USABLE && entry.range.start <= range.start && range.end <= entry.range.end
     };
-    memory_map.any(within) && !others.any(|entry| entry.range.overlaps(range))
+    memory_map.clone().any(within) && !others.any(|entry| entry.range.overlaps(range))
 }
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
     }
 
     fn place(map: &[Entry], taken: &[Range]) -> Result<u64, Failure> {
-        beside(map.iter().copied(), KERNEL, IMAGE, taken, BYTES)
+        beside(&map.iter().copied(), KERNEL, IMAGE, taken, BYTES)
     }
 
     #[test]

@@ -1,14 +1,11 @@
 //! Under EFI: gathers what a Linux loader would have handed over, and takes the machine.
 
-use core::arch::asm;
-
 use boot_code::boot_params::{self, Entry};
 use boot_code::efi_map::EfiMap;
 use boot_code::limits::{
     ALLOCATION_ATTEMPTS, COMMAND_LINE_BYTES, EFI_MAP_BYTES, EFI_TABLES, EXIT_ATTEMPTS,
     MEMORY_MAP_ENTRIES,
 };
-use boot_code::page_tables::{self, TABLES, Table};
 use boot_code::{Failure, Range, load_options};
 
 use super::firmware::{ACPI_1, ACPI_2, Firmware, MemoryMap};
@@ -20,11 +17,6 @@ const LOAD_ERROR: u64 = 1 << 63 | 1;
 /// What is used of memory lies below: the kernel maps no more when it starts.
 const END: u64 = 1 << 32;
 const PAGE_BYTES: u64 = 4096;
-
-unsafe extern "C" {
-    /// `stub_leave_firmware` of `entry`.
-    fn stub_leave_firmware(params: u64, copy: u64, tables: u64) -> !;
-}
 
 /// Where the things lie that outlive the firmware, one behind the other.
 #[derive(Clone, Copy, Debug)]
@@ -140,23 +132,7 @@ fn leave(keep: Keep, image: &Image, map: MemoryMap, rsdp: u64) -> ! {
     // SAFETY: in the memory that was allocated for it, which nothing else refers to.
     let params = unsafe { memory::bytes_mut(keep.params, boot_params::BYTES as u64) };
     boot_params::make(params, keep.line, rsdp, entries.into_iter().take(count));
-    let scratch = keep.copy + image.scratch_offset();
-    #[expect(clippy::cast_possible_truncation, reason = "addresses have 64 bits here")]
-    let pointer = core::ptr::with_exposed_provenance_mut::<[Table; TABLES]>(scratch as usize);
-    // SAFETY: the copy's scratch memory begins with so many tables, on a page of its own; nothing
-    // else refers to it.
-    let tables = unsafe { &mut *pointer };
-    // This code may lie beyond 4 GiB, and has to go on for a few instructions.
-    let root = page_tables::identity(tables, scratch, paging_levels(), image.start);
-    // SAFETY: the tables map the copy and the code that switches to them.
-    unsafe { stub_leave_firmware(keep.params, keep.copy, root) }
-}
-
-/// How deep the CPU's page tables are.
-fn paging_levels() -> u32 {
-    const LA57: u64 = 1 << 12;
-    let cr4: u64;
-    // SAFETY: reading a control register has no effect.
-    unsafe { asm!("mov {}, cr4", out(reg) cr4, options(nomem, nostack, preserves_flags)) };
-    if cr4 & LA57 == 0 { 4 } else { 5 }
+    // SAFETY: the copy and the parameters are RAM that nothing else uses, below 4 GiB and outside of
+    // the kernel's place; the firmware is gone.
+    unsafe { image.go_on(keep.copy, keep.params) }
 }

@@ -155,9 +155,15 @@ stub_relocate:
     jmp 2b
 3:  ret
 
-    # Continues in a copy of the image at rsi, with boot_params at rdi; does not return.
-    .globl stub_continue
-stub_continue:
+    # Goes on in a copy of the image at rsi, with boot_params at rdi, under the page tables at rdx.
+    .globl stub_go_on
+stub_go_on:
+    cli
+    mov rax, cr4
+    and eax, 0x1000                     # LA57 stays; shadow stacks, PCIDE, PGE and others go
+    or eax, 0x620                       # PAE, OSFXSR, OSXMMEXCPT
+    mov cr4, rax
+    mov cr3, rdx
     lea rax, [rip + stub_start]
     lea rcx, [rip + stub_continued]
     lea rdx, [rip + stub_stack_top]
@@ -261,17 +267,6 @@ stub_firmware:
     mov rsp, rbp
     pop rbp
     ret
-
-    # Leaves the firmware's page tables for those at rdx, then as stub_continue.
-    .globl stub_leave_firmware
-stub_leave_firmware:
-    cli
-    mov rax, cr4
-    and eax, 0x1000                     # LA57 stays; shadow stacks, PCIDE, PGE and others go
-    or eax, 0x620
-    mov cr4, rax
-    mov cr3, rdx
-    jmp stub_continue
 
     .org stub_start + {image_bytes_at}
     .globl stub_image_bytes

@@ -1,6 +1,9 @@
 //! The last steps: the kernel is put into its place and entered.
 
+use core::arch::asm;
+
 use boot_code::elf::Kernel;
+use boot_code::page_tables::{self, TABLES, Table};
 use boot_code::{Failure, boot_params};
 
 use super::entry::{COMMAND_LINE_PAGE, IMAGE_BYTES_AT};
@@ -41,11 +44,6 @@ impl Image {
         self.command_line - self.start
     }
 
-    /// How far the scratch memory is from the start.
-    pub fn scratch_offset(&self) -> u64 {
-        self.scratch - self.start
-    }
-
     /// Its kernel.
     ///
     /// # Errors
@@ -67,9 +65,38 @@ impl Image {
         // SAFETY: by the caller's promise.
         unsafe { memory::bytes_mut(target, self.bytes) }.copy_from_slice(from);
     }
+
+    /// Goes on in a copy at `copy`, with boot parameters at `params`, under page tables of its own: those
+    /// in force may lie where the kernel goes, or forbid to write there.
+    ///
+    /// # Safety
+    /// The copy was made there, and nothing else uses it. Copy and parameters lie below 4 GiB, outside
+    /// of the kernel's place, and that is free RAM. Nobody else uses the machine.
+    pub unsafe fn go_on(&self, copy: u64, params: u64) -> ! {
+        let tables_at = copy + (self.scratch - self.start);
+        #[expect(clippy::cast_possible_truncation, reason = "addresses have 64 bits here")]
+        let pointer = core::ptr::with_exposed_provenance_mut::<[Table; TABLES]>(tables_at as usize);
+        // SAFETY: the copy's scratch memory begins with so many tables, on a page of its own.
+        let tables = unsafe { &mut *pointer };
+        // This code may lie beyond 4 GiB, and has to run for a few instructions more.
+        let root = page_tables::identity(tables, tables_at, paging_levels(), self.start);
+        // SAFETY: the tables map the copy and the code that switches to them.
+        unsafe { stub_go_on(params, copy, root) }
+    }
+}
+
+/// How deep the CPU's page tables are.
+fn paging_levels() -> u32 {
+    const LA57: u64 = 1 << 12;
+    let cr4: u64;
+    // SAFETY: reading a control register has no effect.
+    unsafe { asm!("mov {}, cr4", out(reg) cr4, options(nomem, nostack, preserves_flags)) };
+    if cr4 & LA57 == 0 { 4 } else { 5 }
 }
 
 unsafe extern "C" {
+    /// `stub_go_on` of `entry`.
+    fn stub_go_on(params: u64, copy: u64, tables: u64) -> !;
     /// `stub_enter_kernel` of `entry`.
     fn stub_enter_kernel(params: u64, entry: u64) -> !;
 }
@@ -95,7 +122,6 @@ pub extern "C" fn enter_from_copy(params: u64, start: u64, scratch: u64, end: u6
             zeros.fill(0);
         }
     }
-    // SAFETY: the kernel is in its place; 64-bit mode, everything below 4 GiB mapped or what the
-    // loader of the 64-bit protocol mapped, interrupts off.
+    // SAFETY: the kernel is in its place; 64-bit mode, everything below 4 GiB mapped, interrupts off.
     unsafe { stub_enter_kernel(params, kernel.entry) }
 }

@@ -7,11 +7,6 @@ use boot_code::{Failure, Range, placement};
 use super::kernel::Image;
 use super::{failure, memory};
 
-unsafe extern "C" {
-    /// `stub_continue` of `entry`.
-    fn stub_continue(params: u64, copy: u64) -> !;
-}
-
 /// Runs where the loader put the image, on the image's stack.
 pub extern "C" fn boot_by_linux_protocol(params: u64, start: u64, scratch: u64, end: u64) -> ! {
     // SAFETY: this runs in it.
@@ -31,8 +26,8 @@ pub extern "C" fn boot_by_linux_protocol(params: u64, start: u64, scratch: u64, 
             if own {
                 boot_params::set_command_line(filled, copy + image.command_line_offset());
             }
-            // SAFETY: the image is there.
-            unsafe { stub_continue(params, copy) }
+            // SAFETY: the image is there, and `place` has looked at the rest.
+            unsafe { image.go_on(copy, params) }
         }
     }
 }
@@ -45,5 +40,5 @@ fn place(image: &Image, params: u64, filled: BootParams<'_>) -> Result<u64, Fail
         filled.ramdisk(),
     ];
     let own_place = Range::new(image.start, image.bytes);
-    placement::beside(filled.memory_map(), kernel.place, own_place, &taken, image.bytes)
+    placement::beside(&filled.memory_map(), kernel.place, own_place, &taken, image.bytes)
 }
