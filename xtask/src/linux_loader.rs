@@ -63,6 +63,14 @@ pub fn wrap(kernel: &[u8], command_line: &str, paging: Paging) -> Result<Vec<u8>
     Ok(image(&segments))
 }
 
+/// An ELF64 image of one segment, to be wrapped: `bytes` at `start`, in `memory` bytes of memory.
+#[must_use]
+pub fn kernel(start: u64, entry: u64, memory: u64, bytes: &[u8]) -> Vec<u8> {
+    let mut image = image(&[Segment { start, memory, bytes }]);
+    image[0x18..0x20].copy_from_slice(&entry.to_le_bytes());
+    image
+}
+
 /// Something to load.
 struct Segment<'a> {
     start: u64,

@@ -6,7 +6,7 @@
 //! the file, so that the stub finds everything by distance.
 
 /// Where the header is.
-const HEADER_AT: usize = 0x40;
+const HEADER_AT: u32 = 0x40;
 /// Bytes to which a section is aligned, in file and memory.
 const ALIGNMENT: u32 = 4096;
 /// Bytes that are called the headers: up to where the first section begins.
@@ -68,7 +68,7 @@ pub fn header(entry: u32, sections: &[Section]) -> Vec<u8> {
     };
     let mut out = Writer(b"MZ".to_vec());
     out.0.resize(0x3C, 0);
-    out.u32(HEADER_AT as u32);
+    out.u32(HEADER_AT);
     out.0.extend(b"PE\0\0");
     out.u16(0x8664); // x86-64
     out.u16(u16::try_from(sections.len()).unwrap_or(u16::MAX));

@@ -1,6 +1,8 @@
 //! Makes sure that QEMU and what belongs to it are there.
 
+use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 
@@ -10,6 +12,10 @@ use crate::external;
 pub const PROGRAM: &str = "qemu-system-x86_64";
 /// Debian's package that has it.
 pub const PACKAGE: &str = "qemu-system-x86";
+/// UEFI firmware, code and settings in one file, as QEMU's `-bios` takes it.
+pub const OVMF: &str = "/usr/share/ovmf/OVMF.fd";
+/// Debian's package that has it.
+pub const OVMF_PACKAGE: &str = "ovmf";
 
 /// Installs QEMU by apt when it is missing and this user may, else says what to type.
 ///
@@ -25,7 +31,23 @@ pub fn ensure() -> Result<()> {
 /// # Errors
 /// When it is missing and cannot be installed from here.
 pub fn ensure_program(program: &str, package: &str) -> Result<()> {
-    if external::exists(program) {
+    ensure_there(program, package, || external::exists(program))
+}
+
+/// The same for a file that a package brings.
+///
+/// # Errors
+/// When it is missing and cannot be installed from here.
+pub fn ensure_file(file: &str, package: &str) -> Result<()> {
+    ensure_there(file, package, || Path::new(file).exists())
+}
+
+/// One at a time: two apts at once are refused, and tests ask side by side.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
+fn ensure_there(program: &str, package: &str, is_there: impl Fn() -> bool) -> Result<()> {
+    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    if is_there() {
         return Ok(());
     }
     let by_hand = format!("sudo apt-get install --no-install-recommends {package}");
@@ -40,8 +62,8 @@ pub fn ensure_program(program: &str, package: &str) -> Result<()> {
     };
     apt(prefix, &["update"])?;
     apt(prefix, &["install", "--yes", "--no-install-recommends", package])?;
-    if !external::exists(program) {
-        bail!("apt-get installed {package}, and {program} is still not on the search path");
+    if !is_there() {
+        bail!("apt-get installed {package}, and {program} is still not there");
     }
     Ok(())
 }

@@ -1,0 +1,154 @@
+//! Firmware that starts the node from a disk: a BIOS by the boot sector, EFI by the same file as Linux'
+//! boot loaders.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+use xtask::build::{self, Image};
+use xtask::image::bios;
+use xtask::qemu::install::{self, OVMF, OVMF_PACKAGE};
+use xtask::qemu::{Disk, Guest, Network, Vm, Writes};
+
+use crate::loaders::{built_boot_code, bzimage_with, damage, write, write_disk};
+use crate::node::{Kind, Node, PC, PORTS, Q35, guest};
+use crate::trial;
+
+const END_LIMIT: Duration = Duration::from_secs(90);
+const EXCEPTION: i32 = 37;
+const CANNOT_BOOT: i32 = 43;
+const KERNEL_SECTOR: u64 = 2048;
+/// OVMF takes more than the node.
+const EFI_MEMORY: u32 = 128;
+
+pub fn add(trials: &mut Vec<Trial>) {
+    for kind in [PC, Q35] {
+        trials.push(trial(kind, "serves_from_a_disk_by_bios", by_bios));
+    }
+    trials.push(trial(PC, "serves_from_a_qcow2_overlay_by_bios", by_overlay));
+    trials.push(trial(PC, "says_so_when_the_disk_cannot_be_read", |kind| {
+        bios_fails(kind, "disk read error", |disk| {
+            // The boot sector is there, and most of the kernel is not.
+            fs::File::options().write(true).open(disk)?.set_len((KERNEL_SECTOR + 64) * 512)?;
+            Ok(())
+        })
+    }));
+    trials.push(trial(PC, "says_so_when_the_disk_has_no_kernel", |kind| {
+        bios_fails(kind, "no kernel where it should be", |disk| {
+            let mut bytes = fs::read(disk)?;
+            bytes[usize::try_from(KERNEL_SECTOR * 512)?..].fill(0);
+            Ok(fs::write(disk, bytes)?)
+        })
+    }));
+    trials.push(trial(Q35, "serves_by_efi", by_efi));
+    trials.push(trial(Q35, "takes_the_command_line_of_efi", efi_command_line));
+    trials.push(trial(Q35, "says_so_when_efi_starts_a_damaged_kernel", efi_fails));
+}
+
+/// A disk with the boot sector and a bzImage of these words.
+fn bios_disk(folder: &Path, words: &str) -> Result<PathBuf> {
+    let file = bzimage_with(Image::Product, words)?;
+    let code = bios::master_code(&built_boot_code()?, KERNEL_SECTOR, file.len() as u64)?;
+    let path = folder.join("bios.img");
+    write_disk(&path, &[(0, &code), (usize::try_from(KERNEL_SECTOR)?, &file)])?;
+    Ok(path)
+}
+
+fn disk_guest(kind: Kind, disk: Disk) -> Result<Guest> {
+    let mut guest = guest(kind, Image::Product)?;
+    guest.kernel = None;
+    guest.command_line.clear();
+    guest.disks.push(disk);
+    guest.network = Network::user(&PORTS);
+    Ok(guest)
+}
+
+fn by_bios(kind: Kind) -> Result<()> {
+    let folder = TempDir::with_prefix("aerolith-bios-")?;
+    let disk = Disk::raw(bios_disk(folder.path(), "")?, Writes::Dropped);
+    Node::start(disk_guest(kind, disk)?)?.check_alive()
+}
+
+/// As clouds start many guests from one image.
+fn by_overlay(kind: Kind) -> Result<()> {
+    install::ensure_program("qemu-img", "qemu-utils")?;
+    let folder = TempDir::with_prefix("aerolith-overlay-")?;
+    let parent = bios_disk(folder.path(), "")?;
+    let overlay = folder.path().join("overlay.qcow2");
+    let mut command = Command::new("qemu-img");
+    command.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(&parent);
+    xtask::external::run(command.arg(&overlay).arg("64M"))?;
+    let disk = Disk { file: overlay, format: "qcow2", writes: Writes::Kept };
+    Node::start(disk_guest(kind, disk)?)?.check_alive()
+}
+
+/// The firmware goes on with its next device; there is none, so it resets, and QEMU ends.
+fn bios_fails(kind: Kind, mark: &str, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let folder = TempDir::with_prefix("aerolith-bios-")?;
+    let path = bios_disk(folder.path(), "")?;
+    change(&path)?;
+    let mut guest = disk_guest(kind, Disk::raw(path, Writes::Dropped))?;
+    guest.network = Network::None;
+    guest.extra.extend(["-boot".to_owned(), "reboot-timeout=1".to_owned()]);
+    let mut vm = Vm::start(&guest)?;
+    let code = vm.wait_exit(END_LIMIT)?;
+    let line = format!("aerolith: cannot boot: {mark}");
+    ensure!(vm.text().contains(&line), "no {line:?}\n{}", vm.report());
+    ensure!(code == 0, "exit code {code}\n{}", vm.report());
+    Ok(())
+}
+
+fn efi_guest(kind: Kind) -> Result<Guest> {
+    install::ensure_file(OVMF, OVMF_PACKAGE)?;
+    let mut guest = guest(kind, Image::Product)?;
+    guest.firmware = Some(OVMF.to_owned());
+    guest.memory_mib = EFI_MEMORY;
+    Ok(guest)
+}
+
+/// From the place where firmware looks on a disk that it knows nothing about.
+fn by_efi(kind: Kind) -> Result<()> {
+    let folder = TempDir::with_prefix("aerolith-efi-")?;
+    let place = folder.path().join("EFI/BOOT");
+    fs::create_dir_all(&place)?;
+    fs::copy(build::paths(Image::Product).bzimage, place.join("BOOTX64.EFI"))?;
+    let mut guest = efi_guest(kind)?;
+    guest.kernel = None;
+    guest.command_line.clear();
+    guest.network = Network::user(&PORTS);
+    // QEMU makes a file system of the folder.
+    let drive = format!("if=virtio,format=raw,file=fat:rw:{}", folder.path().display());
+    guest.extra.extend(["-drive".to_owned(), drive]);
+    let node = Node::start(guest)?;
+    ensure!(node.vm.text().contains("BdsDxe: starting"), "{}", node.vm.text());
+    node.check_alive()
+}
+
+/// QEMU gives OVMF kernel and command line, and OVMF starts it with them as load options.
+fn efi_command_line(kind: Kind) -> Result<()> {
+    let mut guest = efi_guest(kind)?;
+    guest.kernel = Some(build::paths(Image::FaultInjection).bzimage);
+    guest.command_line.push("aerolith.fault=ud".to_owned());
+    let mut vm = Vm::start(&guest)?;
+    let code = vm.wait_exit(END_LIMIT)?;
+    ensure!(code == EXCEPTION, "exit code {code}\n{}", vm.report());
+    Ok(())
+}
+
+fn efi_fails(kind: Kind) -> Result<()> {
+    let folder = TempDir::with_prefix("aerolith-efi-")?;
+    let mut file = fs::read(build::paths(Image::Product).bzimage)?;
+    damage(&mut file)?;
+    let mut guest = efi_guest(kind)?;
+    guest.kernel = Some(write(folder.path(), "damaged.efi", &file)?);
+    let mut vm = Vm::start(&guest)?;
+    let code = vm.wait_exit(END_LIMIT)?;
+    let line = "aerolith: cannot boot: the kernel in the image is damaged or cut off";
+    ensure!(vm.text().contains(line), "no {line:?}\n{}", vm.report());
+    ensure!(code == CANNOT_BOOT, "exit code {code}\n{}", vm.report());
+    Ok(())
+}
