@@ -31,6 +31,7 @@ extern crate std;
 pub mod aleph;
 pub mod config;
 pub mod executor;
+pub mod handover;
 pub mod identity;
 pub mod limits;
 pub mod machine;

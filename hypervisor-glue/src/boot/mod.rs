@@ -16,7 +16,7 @@ mod start;
 
 pub use command_line::CommandLine;
 #[cfg(feature = "freestanding")]
-pub use start::bring_up;
+pub use start::{bring_up, module};
 
 use crate::memory::address::{PhysAddr, PhysRange};
 use crate::memory::map::MemoryMap;

@@ -5,11 +5,12 @@ use core::fmt::Write;
 use spin::Once;
 
 use super::entry::{PROTOCOL_LINUX64, PROTOCOL_PVH};
+use super::limits::MODULE_BYTES;
 use super::physical::BootMappedMemory;
 use super::{BootError, BootInfo, linux, phases, pvh};
 use crate::cpu::Features;
 use crate::memory::heap::KernelHeap;
-use crate::memory::{functions, setup};
+use crate::memory::{self, functions, setup};
 use crate::power::ExitCode;
 use crate::{logger, power, serial, trap};
 
@@ -60,6 +61,22 @@ pub unsafe fn bring_up(
     logger::init(logger::level_from_word(info.command_line.value("aerolith.log")));
     phases::mark("memory");
     info
+}
+
+/// The bytes of the initial RAM disk.
+///
+/// None if there is none, if it has more than [`MODULE_BYTES`], or if the loader says that it lies
+/// where it cannot be mapped for reading only.
+#[must_use]
+pub fn module(info: &BootInfo) -> Option<&'static [u8]> {
+    let range = info.module.filter(|range| range.bytes() <= MODULE_BYTES)?;
+    if !memory::is_read_only(range) {
+        return None;
+    }
+    let start = core::ptr::with_exposed_provenance(usize::try_from(range.start).ok()?);
+    let length = usize::try_from(range.bytes()).ok()?;
+    // SAFETY: all of it is mapped, and never for writing, so that nothing changes it.
+    Some(unsafe { core::slice::from_raw_parts(start, length) })
 }
 
 fn cannot_boot(error: BootError) -> ! {

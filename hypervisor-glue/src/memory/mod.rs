@@ -24,6 +24,7 @@ use core::ptr::NonNull;
 
 use spin::Mutex;
 
+use address::PAGE_BYTES;
 pub use address::{PhysAddr, PhysRange};
 pub use page_tables::MapError;
 use page_tables::{PageTables, Rights, Table, TableSource};
@@ -76,6 +77,21 @@ pub unsafe fn map_firmware(start: PhysAddr, bytes: usize) -> Result<&'static [u8
     let start = pointer(start)?;
     // SAFETY: the range is mapped, and unchanged by the caller's promise.
     Ok(unsafe { core::slice::from_raw_parts(start.as_ptr(), bytes) })
+}
+
+/// Whether all of the range is mapped for reading and nothing else.
+#[must_use]
+pub fn is_read_only(range: PhysRange) -> bool {
+    let tables = TABLES.lock();
+    let Some(tables) = tables.as_ref() else { return false };
+    let mut pages = range.touched_pages();
+    while !pages.is_empty() {
+        if tables.rights(pages.start) != Some(Rights::Read) {
+            return false;
+        }
+        pages.start += PAGE_BYTES;
+    }
+    true
 }
 
 fn pointer(address: PhysAddr) -> Result<NonNull<u8>, MapError> {

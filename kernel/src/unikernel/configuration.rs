@@ -1,4 +1,5 @@
-//! Where the configuration comes from: a word of the command line, else an item of fw_cfg.
+//! Where the configuration comes from: a word of the command line, else an item of fw_cfg, else the initial
+//! RAM disk.
 //!
 //! One that cannot be used is reported, and the defaults are taken: a node that runs can be asked
 //! what is wrong with it.
@@ -7,28 +8,49 @@ use alloc::vec::Vec;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hypervisor_glue::boot::CommandLine;
+use hypervisor_glue::boot::{self, BootInfo, CommandLine};
 use hypervisor_glue::fw_cfg::{self, FwCfg};
 use hypervisor_glue::logger;
 use kernel::config::{Config, LogLevel};
+use kernel::handover::Handover;
 use log::{LevelFilter, info, warn};
 
 const WORD: &str = "aerolith.config";
 const LEVEL_WORD: &str = "aerolith.log";
 
+/// What is in the initial RAM disk.
+pub fn handed_over(info: &BootInfo) -> Handover<'static> {
+    if info.module.is_none() {
+        return Handover::default();
+    }
+    let Some(bytes) = boot::module(info) else {
+        warn!(target: "boot", "the initial RAM disk is too large or out of reach: not used");
+        return Handover::default();
+    };
+    let parts = Handover::split(bytes);
+    if !parts.rest.is_empty() {
+        let unknown = parts.rest.len();
+        warn!(target: "boot", "{unknown} bytes of the initial RAM disk mean nothing: not used");
+    }
+    parts
+}
+
 /// The node's configuration; the log level in it is in force unless the command line names one.
-pub fn find(words: &CommandLine) -> Config {
-    let config = given(words).unwrap_or_default();
+pub fn find(words: &CommandLine, handed: &Handover<'_>) -> Config {
+    let config = given(words, handed).unwrap_or_default();
     if words.value(LEVEL_WORD).is_none() {
         logger::init(filter(config.log));
     }
     config
 }
 
-fn given(words: &CommandLine) -> Option<Config> {
-    let (source, blob) = match words.value(WORD) {
-        Some(text) => ("the command line", decode_word(text)?),
-        None => ("fw_cfg", item()?),
+fn given(words: &CommandLine, handed: &Handover<'_>) -> Option<Config> {
+    let (source, blob) = if let Some(text) = words.value(WORD) {
+        ("the command line", decode_word(text)?)
+    } else if let Some(blob) = item() {
+        ("fw_cfg", blob)
+    } else {
+        ("the initial RAM disk", handed.configuration?.to_vec())
     };
     match Config::decode(&blob) {
         Ok(config) => {

@@ -56,7 +56,8 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     let hardware = Hardware::new(heap, random, processors, troubles.clone());
     let machine: Rc<dyn Machine> = Rc::new(hardware);
     phases::mark("devices");
-    let config = configuration::find(&info.command_line);
+    let handed = configuration::handed_over(info);
+    let config = configuration::find(&info.command_line, &handed);
     let executor = Executor::new(machine.clone());
     let stack = make_stack(&config, nic.as_ref(), &*machine);
     let running = kernel::run::start(&executor, &stack, machine.clone(), config, store(&*machine));

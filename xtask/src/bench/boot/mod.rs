@@ -1,0 +1,108 @@
+//! From power-on to the first HTTP answer: every artefact on the machines that it is for, and others beside it.
+
+mod chart;
+mod count;
+mod memory;
+mod peer;
+mod report;
+mod way;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use tempfile::TempDir;
+
+pub use self::count::instructions;
+use self::report::Report;
+use self::way::Way;
+use crate::boot_log;
+use crate::build::{self, Image};
+use crate::image::BootCode;
+use crate::qemu::{self, Machine};
+
+/// Instructions from entry to the first answer.
+pub const INSTRUCTIONS_AIM: u64 = 20_000_000;
+/// Bytes of the stripped image.
+pub const IMAGE_AIM: u64 = 2 << 20;
+/// Memory in MiB with which the node serves.
+const MEMORY_AIM: u32 = 16;
+/// Linux with Python under a counting QEMU on a busy machine takes minutes.
+const BOOT_LIMIT: Duration = Duration::from_secs(900);
+
+/// How boots are measured
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Boots that are counted, and as many that are timed, of each kind; the least count and the
+    /// median time are printed
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
+    /// Only kinds of boots whose name has this in it
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
+    /// Leave out Debian's kernel, which is fetched by apt
+    #[arg(long)]
+    no_peers: bool,
+    /// Draw the figures into this file
+    #[arg(long, value_name = "FILE.svg")]
+    chart: Option<PathBuf>,
+    /// Fail when an aim is missed
+    #[arg(long)]
+    enforce: bool,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// When a guest does not answer, or an aim is missed and `--enforce` was given.
+pub fn run(options: &Options) -> Result<()> {
+    qemu::install::ensure()?;
+    let kernel = build::build(Image::Product)?.stripped;
+    let boot = BootCode::build()?;
+    let folder = TempDir::with_prefix("aerolith-bench-")?;
+    let mut ways = way::artefacts(folder.path(), &boot, &fs::read(&kernel)?)?;
+    if !options.no_peers {
+        ways.extend(way::peers(folder.path())?);
+    }
+    if let Some(word) = &options.only {
+        ways.retain(|way| way.name.contains(word.as_str()));
+    }
+
+    let mut report = Report::default();
+    for way in &ways {
+        eprintln!("== {}", way.name);
+        let boot = count::counted(way, options.runs)?;
+        let timed = count::timed(way, options.runs)?;
+        report.boot(way, boot, timed);
+    }
+    if options.only.is_none() {
+        whole_image(&kernel, &mut report)?;
+    }
+    report.print();
+    if let Some(file) = &options.chart {
+        fs::write(file, chart::draw(report.boots()))?;
+        println!("\ndrawn into {}", file.display());
+    }
+    if options.enforce && report.missed() > 0 {
+        bail!("{} aims are missed", report.missed());
+    }
+    Ok(())
+}
+
+/// What has nothing to do with how it boots.
+fn whole_image(kernel: &std::path::Path, report: &mut Report) -> Result<()> {
+    let size = fs::metadata(kernel)?.len();
+    report.row("image, stripped, bytes", size, Some(IMAGE_AIM));
+    for machine in [Machine::Microvm, Machine::Q35] {
+        let least = memory::smallest(machine, kernel)?;
+        let name = format!("smallest memory that serves, {}, MiB", machine.name());
+        report.row(&name, least.into(), Some(MEMORY_AIM.into()));
+    }
+    for machine in [Machine::Microvm, Machine::Q35] {
+        let phases = memory::phases(machine, kernel)?;
+        report.phases.push((machine.name(), boot_log::table(&phases)));
+    }
+    Ok(())
+}
