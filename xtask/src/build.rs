@@ -1,4 +1,7 @@
 //! Builds the bootable images: cargo with the image's flags, then a copy without symbols.
+//!
+//! The same sources give the same bytes wherever they lie: the compiler is told to write its own names
+//! for the folders that it reads from, and the linker's order is that of the sources.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,8 +17,8 @@ use crate::image::boot_code;
 use crate::image::bzimage::bzimage;
 use crate::workspace;
 
-pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
-pub(crate) const PROFILE: &str = "unikernel";
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+const PROFILE: &str = "unikernel";
 const BINARY: &str = "aerolith";
 
 /// Which image.
@@ -38,14 +41,67 @@ pub struct ElfPaths {
     pub bzimage: PathBuf,
 }
 
+/// Sources, and where what is built of them goes.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// The folder of the workspace.
+    pub root: PathBuf,
+    /// Cargo's target folder.
+    pub target: PathBuf,
+}
+
+impl Tree {
+    /// The one that this program belongs to.
+    #[must_use]
+    pub fn here() -> Self {
+        Self { root: workspace::root(), target: workspace::target() }
+    }
+
+    /// Where what is built for a machine without an operating system is put.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.target.join(TARGET).join(PROFILE)
+    }
+
+    /// Cargo, told to build for such a machine with these flags of the compiler.
+    ///
+    /// # Errors
+    /// When the compiler does not say who it is.
+    pub fn cargo(&self, verb: &str, flags: &[&str]) -> Result<Command> {
+        let mut flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        flags.extend(renamed_folders(self)?);
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(&self.root);
+        cargo.args([verb, "--locked", "--profile", PROFILE, "--target", TARGET]);
+        cargo.arg("--target-dir").arg(&self.target);
+        // The target is named so that these flags reach neither build scripts nor procedural macros.
+        // They come as a setting, which leaves folders with spaces in their names whole.
+        let flags = toml::Value::from(flags);
+        cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={flags}"));
+        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_MANIFEST_DIR"] {
+            cargo.env_remove(name);
+        }
+        Ok(cargo)
+    }
+}
+
 /// Builds an image, and prints the command that does it.
 ///
 /// # Errors
 /// When cargo fails, or the image cannot be read or written.
 pub fn build(image: Image) -> Result<ElfPaths> {
-    external::run(&mut cargo("build", image))?;
-    let built = std::fs::read(folder().join(BINARY)).context("cannot read what cargo built")?;
-    let paths = paths(image);
+    build_in(&Tree::here(), image)
+}
+
+/// Builds an image of other sources.
+///
+/// # Errors
+/// See [`build`].
+pub fn build_in(tree: &Tree, image: Image) -> Result<ElfPaths> {
+    external::run(&mut cargo("build", tree, image)?)?;
+    let built = tree.folder().join(BINARY);
+    let built = std::fs::read(built).context("cannot read what cargo built")?;
+    let paths = paths_in(tree, image);
     replace(&paths.with_symbols, &built)?;
     replace(&paths.stripped, &strip(&built).context("the image is not as expected")?)?;
     Ok(paths)
@@ -70,39 +126,61 @@ pub fn build_all() -> Result<()> {
 /// # Errors
 /// When it finds something.
 pub fn clippy() -> Result<()> {
-    external::run(cargo("clippy", Image::FaultInjection).args(["--", "-D", "warnings"]))?;
+    let mut clippy = cargo("clippy", &Tree::here(), Image::FaultInjection)?;
+    external::run(clippy.args(["--", "-D", "warnings"]))?;
     boot_code::clippy()
 }
 
 /// Where an image lies, built or not. Its own names, since cargo gives all images the same one.
 #[must_use]
 pub fn paths(image: Image) -> ElfPaths {
+    paths_in(&Tree::here(), image)
+}
+
+fn paths_in(tree: &Tree, image: Image) -> ElfPaths {
     let name = match image {
         Image::Product => "aerolith-product",
         Image::FaultInjection => "aerolith-fault-injection",
     };
-    let file = |extension| folder().join(format!("{name}.{extension}"));
+    let file = |extension| tree.folder().join(format!("{name}.{extension}"));
     ElfPaths { with_symbols: file("debug"), stripped: file("elf"), bzimage: file("bzimage") }
 }
 
-fn folder() -> PathBuf {
-    workspace::target().join(TARGET).join(PROFILE)
-}
-
-fn cargo(verb: &str, image: Image) -> Command {
+fn cargo(verb: &str, tree: &Tree, image: Image) -> Result<Command> {
     let features = match image {
         Image::Product => "unikernel",
         Image::FaultInjection => "unikernel,fault-injection",
     };
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(workspace::root());
-    cargo.args([verb, "--locked", "--package", "kernel", "--bin", BINARY]);
-    cargo.args(["--features", features, "--profile", PROFILE, "--target", TARGET]);
-    cargo.arg("--target-dir").arg(workspace::target());
-    // The target is named so that these flags reach neither build scripts nor procedural macros.
-    cargo.env("RUSTFLAGS", "-C relocation-model=static -C force-frame-pointers=yes");
-    cargo.env_remove("CARGO_ENCODED_RUSTFLAGS");
-    cargo
+    let mut cargo =
+        tree.cargo(verb, &["-Crelocation-model=static", "-Cforce-frame-pointers=yes"])?;
+    cargo.args(["--package", "kernel", "--bin", BINARY, "--features", features]);
+    Ok(cargo)
+}
+
+/// Flags by which nothing that is built has the name of a folder of this machine in it; where several
+/// fit, the compiler takes the last one.
+fn renamed_folders(tree: &Tree) -> Result<Vec<String>> {
+    let compiler = external::output("rustc", &["--verbose", "--version"]).context("no rustc")?;
+    let commit = compiler.lines().find_map(|line| line.strip_prefix("commit-hash: "));
+    let sysroot = external::output("rustc", &["--print", "sysroot"]).context("no rustc")?;
+    let library = Path::new(&sysroot).join("lib/rustlib/src/rust");
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let mut names = Vec::new();
+    // Every registry has a folder of its own there; which one a crate came from is nobody's business.
+    let registries = home.map(|home| home.join("registry/src"));
+    for entry in registries.into_iter().filter_map(|folder| folder.read_dir().ok()).flatten() {
+        names.push((entry?.path(), "/cargo".to_owned()));
+    }
+    // What the library's own build was told, in case its sources are installed.
+    names.push((library, format!("/rustc/{}", commit.unwrap_or_default())));
+    names.push((tree.root.clone(), ".".to_owned()));
+    names.push((tree.target.clone(), "./target".to_owned()));
+    Ok(names
+        .into_iter()
+        .map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display()))
+        .collect())
 }
 
 /// Writes a file as a whole: another process may be booting the one that is there.

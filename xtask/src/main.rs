@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::build::{self, Image};
-use xtask::{air, bench, doctor, fuzz, lint, message, run, send, sizes, soak, symbolize, test};
+use xtask::{
+    air, bench, doctor, fuzz, image, lint, message, run, send, sizes, soak, symbolize, test,
+};
 
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask", about = "Builds, runs and tests Aerolith")]
@@ -21,6 +23,7 @@ enum Verb {
     Run(run::Options),
     /// Builds the image and prints where it is
     Build,
+    Image(image::Options),
     Send(send::Options),
     Test(test::Options),
     /// Checks format, clippy, and where unsafe code stands
@@ -56,6 +59,7 @@ fn perform(verb: Verb) -> Result<ExitCode> {
             build::build_all()?;
             println!("{}", build::paths(Image::Product).stripped.display());
         }
+        Verb::Image(options) => image::run(&options)?,
         Verb::Test(options) => test::run(&options)?,
         Verb::Soak(options) => soak::run(&options)?,
         Verb::Bench(what) => bench::run(&what)?,

@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol};
 
-use crate::build::{PROFILE, TARGET};
-use crate::{external, workspace};
+use crate::build::Tree;
+use crate::external;
 
 const BINARY: &str = "aerolith-boot";
 /// How `boot-code` names its relocations' type: the only one that it applies itself.
@@ -33,8 +33,16 @@ impl BootCode {
     /// # Errors
     /// When cargo fails, or what it built is not as expected.
     pub fn build() -> Result<BootCode> {
-        external::run(&mut cargo("build"))?;
-        let path = workspace::target().join(TARGET).join(PROFILE).join(BINARY);
+        Self::build_in(&Tree::here())
+    }
+
+    /// Builds that of other sources.
+    ///
+    /// # Errors
+    /// See [`BootCode::build`].
+    pub fn build_in(tree: &Tree) -> Result<BootCode> {
+        external::run(&mut cargo("build", tree)?)?;
+        let path = tree.folder().join(BINARY);
         let built = std::fs::read(&path).with_context(|| path.display().to_string())?;
         BootCode::cut(&built).context("the boot code is not as expected")
     }
@@ -87,23 +95,18 @@ impl BootCode {
 /// # Errors
 /// When it finds something.
 pub fn clippy() -> Result<()> {
-    external::run(cargo("clippy").args(["--", "-D", "warnings"]))
+    external::run(cargo("clippy", &Tree::here())?.args(["--", "-D", "warnings"]))
 }
 
-fn cargo(verb: &str) -> Command {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(workspace::root());
-    cargo.args([verb, "--locked", "--package", "boot-code", "--bin", BINARY]);
-    cargo.args(["--features", "freestanding", "--profile", PROFILE, "--target", TARGET]);
-    cargo.arg("--target-dir").arg(workspace::target());
+fn cargo(verb: &str, tree: &Tree) -> Result<Command> {
     // It runs wherever it is loaded, and beside firmware whose interrupts use its stack.
-    cargo.env("RUSTFLAGS", "-C relocation-model=pic -C no-redzone=yes");
-    cargo.env_remove("CARGO_ENCODED_RUSTFLAGS");
-    cargo
+    let mut cargo = tree.cargo(verb, &["-Crelocation-model=pic", "-Cno-redzone=yes"])?;
+    cargo.args(["--package", "boot-code", "--bin", BINARY, "--features", "freestanding"]);
+    Ok(cargo)
 }
 
 /// Where what cargo builds of it is, for tests that cannot build.
 #[must_use]
 pub fn path() -> PathBuf {
-    workspace::target().join(TARGET).join(PROFILE).join(BINARY)
+    Tree::here().folder().join(BINARY)
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask run`: builds the unikernel, boots it in QEMU, and says how to talk to it.
 
 mod console;
+mod firmware;
 mod on_this_machine;
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use tempfile::TempDir;
 
 use self::console::{Console, Ports};
 use crate::boot_log;
@@ -32,7 +34,7 @@ const PORT_TAKEN: &str = "Could not set up host forwarding rule";
 pub struct Options {
     /// No virtual machine: run the node as a process of this machine, on loopback
     #[arg(long, conflicts_with_all =
-          ["machine", "accel", "smp", "gdb", "trace_net", "config_via"])]
+          ["machine", "accel", "smp", "gdb", "trace_net", "config_via", "firmware"])]
     host: bool,
     /// With --host: listen on this address instead of 127.0.0.1
     #[arg(long, value_name = "ADDRESS", requires = "host")]
@@ -65,6 +67,10 @@ pub struct Options {
     /// Record every frame into this file
     #[arg(long, value_name = "FILE.pcap")]
     trace_net: Option<PathBuf>,
+    /// Start the disk image by this firmware instead of the kernel: `seabios`, `ovmf`, or a file (an ELF
+    /// file with a PVH note, else what QEMU takes for a BIOS)
+    #[arg(long, value_name = "FIRMWARE")]
+    firmware: Option<String>,
     /// For scripts: the URL is all that is printed; the log goes to target/aerolith-run.log
     #[arg(long)]
     headless: bool,
@@ -129,7 +135,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let config = NodeConfig::read(options.config.as_deref())?;
     let kernel = build::build(Image::Product)?.stripped;
     let blob = config.blob_file()?;
+    let disk = TempDir::with_prefix("aerolith-disk-")?;
     let mut guest = guest(options, kernel)?;
+    if let Some(firmware) = &options.firmware {
+        firmware::start_from_disk(&mut guest, firmware, disk.path())?;
+    }
     if options.config.is_some() {
         match options.config_via {
             Passage::FwCfg => guest.config = Some(blob.path().to_owned()),
