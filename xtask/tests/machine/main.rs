@@ -3,6 +3,7 @@
 //! Every machine is an own QEMU process that ends with its test, whatever happens to the test.
 //! Nothing here needs root, KVM, or a network beyond loopback.
 
+mod artefacts;
 mod boot;
 mod cable;
 mod clients;
@@ -38,6 +39,7 @@ fn main() {
     let mut trials = Vec::new();
     harness::add(&mut trials);
     elf::add(&mut trials);
+    artefacts::add(&mut trials);
     boot::add(&mut trials);
     serve::add(&mut trials);
     examples::add(&mut trials);

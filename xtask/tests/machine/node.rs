@@ -108,7 +108,7 @@ pub fn configure(guest: &mut Guest, toml: &str, passage: Passage) -> Result<Opti
 }
 
 /// A port that is free now; two calls give two.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

@@ -1,0 +1,219 @@
+//! What `cargo xtask image` makes: every file boots where it is for, takes its configuration along, and is what
+//! its format demands.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+use xtask::build::{self, Image};
+use xtask::external;
+use xtask::http::{Url, request};
+use xtask::image::{self, Author, Inputs, oci};
+use xtask::node_config::NodeConfig;
+use xtask::process::Process;
+use xtask::qemu::{Disk, Guest, Network, PROGRAM, Writes};
+
+use crate::loaders::built_boot_code;
+use crate::node::{
+    ANSWER_LIMIT, BOOT_LIMIT, Kind, MICROVM, Node, PC, PORTS, Q35, free_port, guest,
+};
+use crate::trial;
+
+/// Bytes of the disk images; what they hold besides the kernel is small.
+const RAW_BOUND: u64 = 8 << 20;
+const QCOW2_BOUND: u64 = 3 << 20;
+const TOML: &str = "[network]\naddresses = [\"10.0.2.77/24\"]\ngateways = [\"10.0.2.2\"]\n\
+                    [http]\nport = 8123\n";
+
+pub fn add(trials: &mut Vec<Trial>) {
+    trials.push(crate::plain("artefacts::come_out_the_same_in_another_folder", same_again));
+    trials.push(crate::plain("artefacts::are_small", small));
+    trials.push(crate::plain("artefacts::satisfy_the_tools_of_their_formats", stock_tools));
+    trials.push(crate::plain("artefacts::boot_by_the_command_lines_of_the_manual", manual));
+    for kind in [PC, Q35] {
+        trials.push(trial(kind, "takes_its_configuration_from_a_partition_of_its_disk", |kind| {
+            configured(from_disk(kind, "aerolith.img", "raw")?)
+        }));
+    }
+    trials.push(trial(PC, "takes_its_configuration_from_a_partition_of_a_qcow2_disk", |kind| {
+        configured(from_disk(kind, "aerolith.qcow2", "qcow2")?)
+    }));
+    for kind in [MICROVM, Q35] {
+        trials.push(trial(
+            kind,
+            "takes_its_configuration_from_an_initial_ram_disk_by_pvh",
+            |kind| with_module(kind, build::paths(Image::Product).stripped),
+        ));
+    }
+    for kind in [PC, Q35] {
+        trials.push(trial(
+            kind,
+            "takes_its_configuration_from_the_ram_disk_of_a_bzimage",
+            |kind| with_module(kind, build::paths(Image::Product).bzimage),
+        ));
+    }
+    trials.push(trial(
+        MICROVM,
+        "says_so_when_the_initial_ram_disk_is_something_else",
+        strange_module,
+    ));
+}
+
+/// Everything that is made of the product and this configuration; made once.
+fn made() -> Result<&'static Path> {
+    static MADE: OnceLock<Result<TempDir, String>> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let folder = TempDir::with_prefix("aerolith-artefacts-").map_err(|e| e.to_string())?;
+        let assembled = inputs().and_then(|inputs| image::assemble(&inputs, folder.path()));
+        assembled.map(|()| folder).map_err(|error| format!("{error:#}"))
+    });
+    made.as_ref().map(TempDir::path).map_err(|error| anyhow!("{error}"))
+}
+
+fn inputs() -> Result<Inputs> {
+    let author = Author {
+        chain: "ETH".to_owned(),
+        address: "0x5B38Da6a701c568545dCfcB03FcB875f56beddC4".to_owned(),
+        time: 1_700_000_000,
+    };
+    let kernel = fs::read(build::paths(Image::Product).stripped)?;
+    let mut inputs = Inputs::new(built_boot_code()?, kernel, author)?;
+    inputs.configuration = Some(NodeConfig::parse(TOML)?.blob()?);
+    Ok(inputs)
+}
+
+/// Assembled again elsewhere, everything is the same bytes. That the kernel is too when it is built
+/// elsewhere, `cargo xtask image --check-reproducible` checks, which takes minutes.
+fn same_again() -> Result<()> {
+    let again = TempDir::with_prefix("aerolith again ")?;
+    let folder = again.path().join("images");
+    image::assemble(&inputs()?, &folder)?;
+    let count = image::compare(made()?, &folder)?;
+    ensure!(count > 10, "only {count} files");
+    Ok(())
+}
+
+fn small() -> Result<()> {
+    for (name, bound) in [("aerolith.img", RAW_BOUND), ("aerolith.qcow2", QCOW2_BOUND)] {
+        let size = fs::metadata(made()?.join(name))?.len();
+        ensure!(size <= bound, "{name} has {size} bytes, more than {bound}");
+    }
+    Ok(())
+}
+
+/// Our own checks, and those of the tools that are installed.
+fn stock_tools() -> Result<()> {
+    let folder = made()?;
+    oci::check(&folder.join("oci"))?;
+    let layout = format!("oci:{}:{}", folder.join("oci").display(), oci::TAG);
+    let runtime = folder.join("aleph-runtime/node/runtime.squashfs").display().to_string();
+    let qcow2 = folder.join("aerolith.qcow2").display().to_string();
+    let checks: [(&str, &[&str]); 3] = [
+        ("skopeo", &["inspect", &layout]),
+        ("unsquashfs", &["-stat", &runtime]),
+        ("qemu-img", &["check", "-q", &qcow2]),
+    ];
+    for (program, words) in checks {
+        if external::exists(program) {
+            external::run(Command::new(program).args(words).stdout(std::process::Stdio::null()))?;
+        } else {
+            eprintln!("SKIPPED: {program} is not installed");
+        }
+    }
+    Ok(())
+}
+
+fn from_disk(kind: Kind, name: &str, format: &'static str) -> Result<Guest> {
+    let mut guest = guest(kind, Image::Product)?;
+    guest.kernel = None;
+    guest.command_line.clear();
+    let file = made()?.join(name);
+    guest.disks.push(Disk { file, format, writes: Writes::Dropped });
+    Ok(guest)
+}
+
+/// A node at the address and the port of the configuration.
+fn configured(mut guest: Guest) -> Result<()> {
+    guest.network = Network::user(&PORTS);
+    let config = NodeConfig::parse(TOML)?;
+    if let Network::User { forwards, .. } = &mut guest.network {
+        forwards[0].guest_address = config.static_address();
+        forwards[0].guest_port = config.http_port();
+        forwards[1].guest_address = config.static_address();
+    }
+    let node = Node::start(guest)?;
+    ensure!(node.guest_url()? == "http://10.0.2.77:8123/", "{}", node.ready_line);
+    node.check_alive()
+}
+
+fn with_module(kind: Kind, kernel: PathBuf) -> Result<()> {
+    let mut guest = guest(kind, Image::Product)?;
+    guest.kernel = Some(kernel);
+    guest.module = Some(made()?.join("aerolith.initrd"));
+    configured(guest)
+}
+
+fn strange_module(kind: Kind) -> Result<()> {
+    let folder = TempDir::with_prefix("aerolith-module-")?;
+    let file = folder.path().join("initrd");
+    fs::write(&file, b"070701 is a cpio archive")?;
+    let node = Node::boot_with(kind, |guest| {
+        guest.module = Some(file);
+        Ok(())
+    })?;
+    let text = node.vm.text();
+    ensure!(text.contains("24 bytes of the initial RAM disk mean nothing"), "{text}");
+    node.check_alive()
+}
+
+/// The command lines for QEMU in the manual, as they stand there but for the accelerator, the port and the
+/// folder of the images, which are those without a configuration.
+fn manual() -> Result<()> {
+    let manual = fs::read_to_string(xtask::workspace::root().join("docs/deploy.md"))?;
+    let commands: Vec<String> = manual
+        .split("```")
+        .skip(1)
+        .step_by(2)
+        .filter_map(|block| block.strip_prefix("sh\n"))
+        .filter(|block| block.starts_with("qemu-system-x86_64 "))
+        .map(|block| block.replace("\\\n", " "))
+        .collect();
+    ensure!(commands.len() >= 5, "only {} command lines", commands.len());
+    let folder = TempDir::with_prefix("aerolith-manual-")?;
+    let images = folder.path().join("images");
+    let plain = Inputs { configuration: None, ..inputs()? };
+    image::assemble(&plain, &images)?;
+    for command in commands {
+        serves(&command, &images).with_context(|| command.clone())?;
+    }
+    Ok(())
+}
+
+fn serves(command: &str, images: &Path) -> Result<()> {
+    const PORT_ATTEMPTS: u32 = 8;
+    ensure!(command.contains("-accel kvm -cpu host") && command.contains("127.0.0.1:8080-:80"));
+    for _ in 0..PORT_ATTEMPTS {
+        let port = free_port()?;
+        let words = command
+            .replace("-accel kvm -cpu host", "-accel tcg -cpu max")
+            .replace("127.0.0.1:8080-", &format!("127.0.0.1:{port}-"))
+            .replace("target/images", &images.display().to_string());
+        let mut qemu = Command::new(PROGRAM);
+        qemu.args(words.split_whitespace().skip(1));
+        let mut process = Process::start(&qemu)?;
+        match process.wait_for("node: ready ", BOOT_LIMIT) {
+            Ok(_) => {}
+            Err(_) if process.text().contains("Could not set up host forwarding rule") => continue,
+            Err(error) => return Err(error),
+        }
+        let url = Url::parse(&format!("http://127.0.0.1:{port}/health"))?;
+        let health = request(&url, "GET", b"", ANSWER_LIMIT)?;
+        ensure!(health.status == 200, "{health:?}\n{}", process.report());
+        return Ok(());
+    }
+    bail!("{PORT_ATTEMPTS} free ports were all taken by others")
+}
