@@ -53,6 +53,9 @@ pub unsafe fn bring_up(
         // SAFETY: whoever starts the guest says that this port is for that.
         unsafe { power::set_debug_exit(port) };
     }
+    if info.command_line.wants_silence() {
+        serial::silence();
+    }
     phases::mark("boot-info");
     // SAFETY: once, on the main stack, interrupts off; what the loader said has been copied.
     let taken = unsafe { setup::take_over(&info.memory_map, info.module, features, heap) };
