@@ -11,7 +11,7 @@ use smoltcp::wire::{
     HardwareAddress, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr,
 };
 
-use super::{Addressing, Inner};
+use super::{Addressing, Inner, StaticAddressing};
 use crate::limits;
 
 /// DHCP option that carries the client's host name (RFC 2132 section 3.14).
@@ -73,6 +73,20 @@ impl Inner {
                 let _ = list.push(cidr);
             }
         });
+    }
+
+    /// Forgets all addresses, routes and name servers, the lease too, and takes these.
+    pub(super) fn take_static(&mut self, given: StaticAddressing) {
+        if let Some(handle) = self.addresses.dhcp.take() {
+            self.sockets.remove(handle);
+        }
+        self.addresses.leased = None;
+        let routes = self.interface.routes_mut();
+        routes.remove_default_ipv4_route();
+        routes.remove_default_ipv6_route();
+        self.config.addressing = Addressing::Static(given);
+        self.set_up_addresses();
+        self.mark_dirty();
     }
 
     fn set_gateway(&mut self, gateway: IpAddress) {

@@ -142,6 +142,12 @@ impl Stack {
         self.inner.borrow().dirty
     }
 
+    /// Takes these addresses, routers and name servers in place of all that there are; no DHCP server is
+    /// asked any more. Connections over addresses that go are over.
+    pub fn set_static(&self, given: StaticAddressing) {
+        self.inner().take_static(given);
+    }
+
     /// The addresses of the interface, IPv4 and IPv6, link-local included.
     #[must_use]
     pub fn addresses(&self) -> Vec<IpCidr> {
