@@ -111,7 +111,7 @@ impl fmt::Debug for ItemHash {
 }
 
 /// Bytes as lower-case hexadecimal digits.
-pub(super) fn lower_hex(bytes: &[u8]) -> String {
+pub(crate) fn lower_hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble & 15)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! | function | arguments | asks | gives |
 //! |---|---|---|---|
+//! | `request` | method, path with its query, content | that | `{"status": 200, "body": …}`, as text or `{"base64": "…"}` |
 //! | `get` | path, with its query | `GET` of it | the answer |
 //! | `properties` | | who signs for the program | the answer |
 //! | `sign` | a message without signature | that it be signed | the answer |
@@ -10,7 +11,8 @@
 //! | `cache_delete` | key | the same | whether it was there |
 //! | `cache_keys` | pattern such as `k*`; all if there is none | the same | texts |
 //!
-//! An answer is its JSON where it is JSON, else its text. A status from 300 on is an error that names it.
+//! An answer is its JSON where it is JSON, else its text. A status from 300 on is an error that names it,
+//! but for `request`.
 
 use alloc::format;
 use alloc::rc::Rc;
@@ -33,6 +35,8 @@ use crate::program::api::{ApiAnswer, ApiRequest};
 /// What becomes of the answer.
 #[derive(Clone, Copy)]
 enum Use {
+    /// Its status and its bytes.
+    Raw,
     /// JSON or text.
     Whole,
     /// Bytes, or nothing with status 404.
@@ -51,6 +55,7 @@ pub(super) fn call(
     limit: usize,
 ) -> Option<Result<impl Future<Output = Outcome> + 'static, Failure>> {
     let asked = match function {
+        "request" => any(arguments, limit),
         "get" => get(arguments),
         "properties" => Ok((request("GET", "/properties".into()), Use::Whole)),
         "sign" => sign(arguments, limit),
@@ -77,13 +82,31 @@ fn request(method: &'static str, path: String) -> ApiRequest {
     ApiRequest { method, path, body: Vec::new() }
 }
 
-fn get(arguments: &[Value]) -> Result<(ApiRequest, Use), Failure> {
-    let path: &Arc<str> = Arguments::new(arguments).next("path")?;
+fn any(arguments: &[Value], limit: usize) -> Result<(ApiRequest, Use), Failure> {
+    let mut arguments = Arguments::new(arguments);
+    let method: &Arc<str> = arguments.next("method")?;
+    let known = ["GET", "POST", "PUT", "DELETE"].into_iter().find(|known| **known == **method);
+    let method =
+        known.ok_or_else(|| Failure::Message(format!("{} is not a method", excerpt(method))))?;
+    let path = path(arguments.next("path")?)?;
+    let body = match arguments.rest() {
+        [content, ..] => content_bytes(content, limit)?,
+        [] => Vec::new(),
+    };
+    Ok((ApiRequest { method, path, body }, Use::Raw))
+}
+
+fn path(path: &Arc<str>) -> Result<String, Failure> {
     let is_visible = |byte: u8| byte.is_ascii_graphic();
     if path.len() > MAX_API_PATH_BYTES || !path.starts_with('/') || !path.bytes().all(is_visible) {
         return Err(Failure::Message(format!("{} is not a path", excerpt(path))));
     }
-    Ok((request("GET", (&**path).into()), Use::Whole))
+    Ok((&**path).into())
+}
+
+fn get(arguments: &[Value]) -> Result<(ApiRequest, Use), Failure> {
+    let path = path(Arguments::new(arguments).next("path")?)?;
+    Ok((request("GET", path), Use::Whole))
 }
 
 fn sign(arguments: &[Value], limit: usize) -> Result<(ApiRequest, Use), Failure> {
@@ -107,7 +130,12 @@ fn key(arguments: &[Value]) -> Result<String, Failure> {
 fn cache_put(arguments: &[Value], limit: usize) -> Result<(ApiRequest, Use), Failure> {
     let path = key(arguments)?;
     let content = arguments.get(1).ok_or_else(|| Failure::Message("expected a content".into()))?;
-    let body = match content {
+    let body = content_bytes(content, limit)?;
+    Ok((ApiRequest { method: "PUT", path, body }, Use::Stored))
+}
+
+fn content_bytes(content: &Value, limit: usize) -> Result<Vec<u8>, Failure> {
+    Ok(match content {
         Value::String(text) => text.as_bytes().to_vec(),
         content if content.as_object().is_some_and(|content| content.get("base64").is_some()) => {
             match bytes_of(content) {
@@ -116,8 +144,7 @@ fn cache_put(arguments: &[Value], limit: usize) -> Result<(ApiRequest, Use), Fai
             }
         }
         content => write_json(content, limit)?.into_bytes(),
-    };
-    Ok((ApiRequest { method: "PUT", path, body }, Use::Stored))
+    })
 }
 
 fn cache_keys(arguments: &[Value]) -> Result<(ApiRequest, Use), Failure> {
@@ -133,6 +160,13 @@ fn cache_keys(arguments: &[Value]) -> Result<(ApiRequest, Use), Failure> {
 fn understand(answer: &ApiAnswer, purpose: Use) -> Outcome {
     let ApiAnswer { status, body } = answer;
     match (status, purpose) {
+        (_, Use::Raw) => {
+            let members = alloc::vec![
+                (Arc::from("status"), u32::from(*status).into()),
+                (Arc::from("body"), value_of(body)),
+            ];
+            return Ok(Some(Value::object(members)?));
+        }
         (404, Use::Cached) => return Ok(Some(Value::Null)),
         (200..300, _) => {}
         _ => {
@@ -142,7 +176,7 @@ fn understand(answer: &ApiAnswer, purpose: Use) -> Outcome {
     }
     let text = core::str::from_utf8(body).ok();
     Ok(match purpose {
-        Use::Whole => {
+        Use::Raw | Use::Whole => {
             Some(text.and_then(|text| Value::parse(text).ok()).unwrap_or_else(|| value_of(body)))
         }
         Use::Cached => Some(value_of(body)),

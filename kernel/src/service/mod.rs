@@ -11,6 +11,7 @@
 //! | `math` | `add sub mul fmul div rem pow log` | `math.rs` |
 //! | `cmp` | `gt gte lt lte cmp` | `cmp.rs` |
 //! | `array` | `sum dedup intersect diff sdiff slice length` | `array.rs` |
+//! | `text` | `split starts_with` | `text.rs` |
 //! | `debug` | `stringify` | `debug.rs` |
 //! | `peer` | `identify timestamp_ms timestamp_sec timeout is_connected get_contact connect` (guarded) | `peer.rs` |
 //! | `kad` | `neighborhood neigh_with_addrs merge` | `kad.rs` |
@@ -19,9 +20,9 @@
 //! | `dist` | `list_modules list_blueprints get_blueprint` | `dist.rs` |
 //! | `stat` | `service_memory service_stat` | `stat.rs` |
 //! | `run-console` | `print` (guarded) | `console.rs` |
-//! | `vault` | `get cat put list delete`, of a program's run | `vault.rs` |
+//! | `vault` | `get cat put list delete size sha256 fill`, of a program's run | `vault.rs` |
 //! | `env` | `get list`, of a program's run | `env.rs` |
-//! | `aleph` | `get properties sign cache_get cache_put cache_delete cache_keys`, of a program that may | `aleph.rs` |
+//! | `aleph` | `request get properties sign cache_get cache_put cache_delete cache_keys`, of a program that may | `aleph.rs` |
 //! | `getDataSrv callbackSrv errorHandlingSrv` | for particles that the node started | `author.rs` |
 //!
 //! Guarded functions answer the node's own particles only.
@@ -56,6 +57,7 @@ mod peer;
 mod sig;
 mod srv;
 mod stat;
+mod text;
 mod vault;
 
 pub use author::{Answer, Author};
@@ -229,6 +231,7 @@ impl Services {
             "math" => math::call(function, arguments),
             "cmp" => cmp::call(function, arguments),
             "array" => array::call(function, arguments),
+            "text" => text::call(function, arguments, self.max_result_bytes),
             "debug" => debug::call(function, arguments, self.max_result_bytes),
             "peer" => peer::call(self, function, arguments),
             "kad" => kad::call(&*self.peers, function, arguments),

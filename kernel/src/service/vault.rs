@@ -8,6 +8,9 @@
 //! | `put` | content | the path of a new file in `/tmp/vault` |
 //! | `list` | directory; the top one if there is none | sorted paths of the files in it and below |
 //! | `delete` | path | whether it was there |
+//! | `size` | path | how many bytes it has |
+//! | `sha256` | path | their digest in hexadecimal |
+//! | `fill` | path, content, number of bytes | the path, of a file that is the content over and over |
 //!
 //! A content is a text, `{"base64": "…"}`, or any other value for its JSON. Scripts that no program runs have
 //! no vault.
@@ -19,15 +22,19 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use air_core::value::Value;
+use sha2::{Digest, Sha256};
 
 use super::Outcome;
 use super::arguments::Arguments;
 use super::bounded_json::{excerpt, write_json};
 use super::failure::Failure;
+use crate::aleph::item_hash::lower_hex;
 use crate::aleph::trigger::body::{Body, bytes_of, value_of};
 use crate::limits::MAX_LISTED_FILES;
 use crate::program::Run;
 use crate::program::files::FileError;
+
+const NO_MEMORY: &str = "the program has no memory left for the file";
 
 /// Where files are that have no name of their own.
 const NAMELESS: &str = "/tmp/vault";
@@ -44,6 +51,9 @@ pub(super) fn call(
         "put" => put(run, arguments, limit),
         "list" => list(run, arguments),
         "delete" => delete(run, arguments),
+        "size" => size(run, arguments),
+        "sha256" => sha256(run, arguments),
+        "fill" => fill(run, arguments, limit),
         _ => return None,
     })
 }
@@ -85,17 +95,63 @@ fn put(run: &Run, arguments: &[Value], limit: usize) -> Outcome {
         _ => return Err(Failure::Message("expected a path and a content".into())),
     };
     let bytes = content_bytes(content, limit)?;
+    write(run, path, bytes.len(), || Ok(bytes))
+}
+
+/// Writes a file of so many bytes, which are made when there is room for them.
+fn write(
+    run: &Run,
+    path: Arc<str>,
+    length: usize,
+    bytes: impl FnOnce() -> Result<Vec<u8>, Failure>,
+) -> Outcome {
     if run.is_over() {
         return Err(Failure::Message("the run is over".into()));
     }
     // Until the old version is given up both are held.
-    if !run.weigh(bytes.len()) {
-        return Err(Failure::Message("the program has no memory left for the file".into()));
+    if !run.weigh(length) {
+        return Err(Failure::Message(NO_MEMORY.into()));
     }
-    let written = run.files().borrow_mut().write(&path, bytes);
+    let written = run.files().borrow_mut().write(&path, bytes()?);
     run.weigh(0);
     written.map_err(|error| failure(&path, &error))?;
     Ok(Some(Value::String(path)))
+}
+
+fn size(run: &Run, arguments: &[Value]) -> Outcome {
+    let path: &Arc<str> = Arguments::new(arguments).next("path")?;
+    let bytes = run.files().borrow().read(path).map_err(|error| failure(path, &error))?;
+    Ok(Some((bytes.len() as u64).into()))
+}
+
+fn sha256(run: &Run, arguments: &[Value]) -> Outcome {
+    let path: &Arc<str> = Arguments::new(arguments).next("path")?;
+    let bytes = run.files().borrow().read(path).map_err(|error| failure(path, &error))?;
+    Ok(Some(Value::string(lower_hex(&Sha256::digest(&*bytes)))))
+}
+
+fn fill(run: &Run, arguments: &[Value], limit: usize) -> Outcome {
+    let [Value::String(path), content, Value::Number(length)] = arguments else {
+        return Err(Failure::Message("expected a path, a content and a number of bytes".into()));
+    };
+    let length = length.as_u64().and_then(|length| usize::try_from(length).ok());
+    let length = length.ok_or_else(|| Failure::Message("that is no number of bytes".into()))?;
+    let pattern = content_bytes(content, limit)?;
+    if pattern.is_empty() && length > 0 {
+        return Err(Failure::Message("nothing fills no file, however often".into()));
+    }
+    write(run, path.clone(), length, || {
+        let mut bytes = Vec::new();
+        let reserved = bytes.try_reserve_exact(length);
+        reserved.map_err(|_| Failure::Message(NO_MEMORY.into()))?;
+        bytes.extend(pattern.iter().take(length));
+        while bytes.len() < length {
+            // What is there is the content a whole number of times.
+            let more = bytes.len().min(length - bytes.len());
+            bytes.extend_from_within(..more);
+        }
+        Ok(bytes)
+    })
 }
 
 /// The bytes that a value stands for; of JSON no more than `limit`.

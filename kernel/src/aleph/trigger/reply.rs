@@ -8,6 +8,9 @@
 //! | `{"base64": "…"}` | 200, `application/octet-stream` |
 //! | any other JSON | 200, `application/json` |
 //!
+//! A reply in the form of the host protocol has the header fields that it says and no others. To others
+//! `content-type` is added where it is missing.
+//!
 //! In a body a text stands for its bytes, `{"base64": "…"}` for others, and any other value for its JSON.
 //! What happens to the answer on its way is what the network's nodes do: names of fields in small letters;
 //! `content-encoding`, `transfer-encoding`, `vary`, `server` and `content-length` are left out (the last is
@@ -99,9 +102,11 @@ pub fn plain_answer(reply: &Value) -> Result<Answer, BadReply> {
             let head =
                 members.get("headers").and_then(Value::as_object).ok_or(BadReply::Headers)?;
             let body = members.get("body").and_then(Value::as_object).ok_or(BadReply::Body)?;
-            explicit(head, Some(body.get("body").ok_or(BadReply::Body)?))
+            explicit(head, Some(body.get("body").ok_or(BadReply::Body)?), false)
         }
-        Some(members) if members.get("status").is_some() => explicit(members, members.get("body")),
+        Some(members) if members.get("status").is_some() => {
+            explicit(members, members.get("body"), true)
+        }
         _ => implicit(reply),
     }
 }
@@ -134,8 +139,8 @@ fn is_host_form(members: &Object) -> bool {
     head.is_some_and(|head| head.get("status").is_some()) && members.get("status").is_none()
 }
 
-/// A reply that says its status.
-fn explicit(head: &Object, body: Option<&Value>) -> Result<Answer, BadReply> {
+/// A reply that says its status; `add_kind`: and that need not say what its body is.
+fn explicit(head: &Object, body: Option<&Value>, add_kind: bool) -> Result<Answer, BadReply> {
     let status = head.get("status").and_then(Value::as_number).and_then(|number| number.as_u64());
     let status = status.filter(|status| (200..600).contains(status)).ok_or(BadReply::Status)?;
     let status = u16::try_from(status).map_err(|_| BadReply::Status)?;
@@ -154,7 +159,7 @@ fn explicit(head: &Object, body: Option<&Value>) -> Result<Answer, BadReply> {
         Body::Bytes(bytes) => (bytes, "application/octet-stream"),
         Body::Json(json) => (json.into_bytes(), "application/json"),
     };
-    if !body.is_empty() && headers.iter().all(|(name, _)| name != CONTENT_TYPE) {
+    if add_kind && !body.is_empty() && headers.iter().all(|(name, _)| name != CONTENT_TYPE) {
         headers.push((CONTENT_TYPE.into(), kind.into()));
     }
     Ok(Answer { status, headers, body })
