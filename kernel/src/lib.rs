@@ -15,6 +15,7 @@
 //! | [`peers`] | what the node asks of other peers |
 //! | [`particle`] | checks of a particle, and the actor that runs it |
 //! | [`program`] | programs that run: what is hosted, what starts it, what bounds it |
+//! | [`guest`] | the protocol of an Aleph host with its guest, over virtio sockets |
 //! | [`node`] | scripts in, answers out, over HTTP |
 //! | [`metrics`] | what is counted, as Prometheus text |
 //! | [`network`] | what the node asks of its network: ports, addresses |
@@ -31,6 +32,7 @@ extern crate std;
 pub mod aleph;
 pub mod config;
 pub mod executor;
+pub mod guest;
 pub mod handover;
 pub mod identity;
 pub mod limits;

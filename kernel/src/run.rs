@@ -39,24 +39,30 @@ const AGENT: &str = concat!("aerolith/", env!("CARGO_PKG_VERSION"));
 /// The part of the configuration that concerns the stack, put into `base`.
 #[must_use]
 pub fn stack_config(config: &Config, mut base: StackConfig) -> StackConfig {
-    let NetworkConfig { hostname, addresses, gateways, dns } = &config.network;
+    let NetworkConfig { hostname, addresses, .. } = &config.network;
     if !hostname.is_empty() {
         base.hostname = Some(hostname.clone());
     }
     if !addresses.is_empty() {
-        let cidr = |cidr: &crate::config::Cidr| {
-            IpCidr::new(IpAddress::from(cidr.address()), cidr.prefix_bits())
-        };
-        base.addressing = Addressing::Static(StaticAddressing {
-            addresses: addresses.iter().map(cidr).collect(),
-            gateways: gateways.iter().copied().map(IpAddress::from).collect(),
-            dns_servers: dns.iter().copied().map(IpAddress::from).collect(),
-        });
+        base.addressing = Addressing::Static(static_addressing(&config.network));
     }
     // So that after the spare ones all that the configuration lets in have one.
     let connections = count(config.http.max_connections) + count(config.peers.max_connections);
     base.max_tcp_sockets = base.max_tcp_sockets.max(connections + connections / 4);
     base
+}
+
+/// The given addresses in the form in which the stack takes them.
+#[must_use]
+pub fn static_addressing(config: &NetworkConfig) -> StaticAddressing {
+    let cidr = |cidr: &crate::config::Cidr| {
+        IpCidr::new(IpAddress::from(cidr.address()), cidr.prefix_bits())
+    };
+    StaticAddressing {
+        addresses: config.addresses.iter().map(cidr).collect(),
+        gateways: config.gateways.iter().copied().map(IpAddress::from).collect(),
+        dns_servers: config.dns.iter().copied().map(IpAddress::from).collect(),
+    }
 }
 
 /// A node that serves.

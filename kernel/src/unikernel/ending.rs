@@ -29,6 +29,11 @@ impl Ending {
         }
     }
 
+    /// Ends the main loop without telling anybody.
+    pub fn end_now(&self) {
+        self.over.put(());
+    }
+
     /// Whether all that was to be done is done.
     pub fn is_over(&self) -> bool {
         self.over.is_filled()

@@ -9,6 +9,7 @@ mod hardware;
 mod host;
 mod run;
 mod sockets;
+mod surroundings;
 
 use core::panic::PanicInfo;
 

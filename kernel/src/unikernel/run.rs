@@ -11,6 +11,7 @@ use hypervisor_glue::power_request::PowerRequests;
 use hypervisor_glue::virtio::{self, MachineTransport, VirtioNet};
 use hypervisor_glue::{apic, clock, logger};
 use kernel::executor::{self, Executor};
+use kernel::guest;
 use kernel::machine::Machine;
 use kernel::store::{Memory, Store};
 use log::{error, info, warn};
@@ -24,6 +25,7 @@ use super::ending::{self, Ending};
 use super::hardware::{self, Hardware, NetworkDeviceCell};
 use super::host::Host;
 use super::sockets::Sockets;
+use super::surroundings;
 
 /// Runs the node until somebody asks to switch the machine off.
 pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
@@ -64,6 +66,11 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     let ending = Ending::default();
     executor.spawn(ending::close(executor.clone(), stack.clone(), running.swarm, ending.clone()));
     let sockets = vsock.map(Sockets::new);
+    if let Some(sockets) = &sockets {
+        let surroundings = surroundings::Machine::new(nic.is_some(), stack.clone(), ending.clone());
+        let programs = running.programs.clone();
+        guest::serve(&executor, sockets.vsock(), programs, Rc::new(surroundings));
+    }
     phases::mark("node");
     hardware::log_phases();
     #[cfg(feature = "fault-injection")]

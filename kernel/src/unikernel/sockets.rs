@@ -35,6 +35,11 @@ impl Sockets {
         Sockets { vsock: Vsock::new(device.cid()), driver: Driver(device) }
     }
 
+    /// What tasks connect and listen with.
+    pub fn vsock(&self) -> Vsock {
+        self.vsock.clone()
+    }
+
     /// Moves packets; says when to be called again at the latest, in microseconds.
     pub fn poll(&mut self, now: u64) -> Option<u64> {
         let now = Instant::from_micros(i64::try_from(now).unwrap_or(i64::MAX));

@@ -1,7 +1,10 @@
 //! MessagePack, as far as the host speaks it: bounded reading, and writing in the shortest forms.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, slice};
+
+use air_core::value::{Number, Value};
 
 use crate::aleph::limits::{MAX_PACK_DEPTH, MAX_PACK_ITEMS};
 
@@ -244,6 +247,12 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What is still to be written of a value that nests.
+enum Rest<'v> {
+    Array(slice::Iter<'v, Value>),
+    Object(slice::Iter<'v, (Arc<str>, Value)>),
+}
+
 /// What values are written to, each in its shortest form.
 #[derive(Default)]
 pub(super) struct Writer(pub Vec<u8>);
@@ -299,6 +308,96 @@ impl Writer {
         match text {
             Some(text) => self.text(text),
             None => self.nil(),
+        }
+    }
+
+    /// A value of JSON. What nests is kept on a stack of its own.
+    pub(super) fn value(&mut self, value: &Value) -> &mut Self {
+        let mut open = Vec::new();
+        self.begin(value, &mut open);
+        while let Some(rest) = open.last_mut() {
+            let next = match rest {
+                Rest::Array(items) => items.next(),
+                Rest::Object(members) => members.next().map(|(name, value)| {
+                    self.text(name);
+                    value
+                }),
+            };
+            match next {
+                Some(value) => self.begin(value, &mut open),
+                None => {
+                    open.pop();
+                }
+            }
+        }
+        self
+    }
+
+    /// Writes a value, or the head of one that nests, whose rest is put on the stack.
+    fn begin<'v>(&mut self, value: &'v Value, open: &mut Vec<Rest<'v>>) {
+        match value {
+            Value::Null => {
+                self.nil();
+            }
+            Value::Bool(value) => {
+                self.flag(*value);
+            }
+            Value::Number(number) => self.json_number(*number),
+            Value::String(text) => {
+                self.text(text);
+            }
+            Value::Array(items) => {
+                self.array(items.len());
+                open.push(Rest::Array(items.iter()));
+            }
+            Value::Object(members) => {
+                self.map(members.len());
+                open.push(Rest::Object(members.iter()));
+            }
+        }
+    }
+
+    fn json_number(&mut self, number: Number) {
+        let number = match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => number,
+            (None, Some(number)) => {
+                if let Ok(number) = i8::try_from(number)
+                    && number >= -32
+                {
+                    self.0.extend(number.to_be_bytes());
+                } else if let Ok(number) = i8::try_from(number) {
+                    self.0.push(0xd0);
+                    self.0.extend(number.to_be_bytes());
+                } else if let Ok(number) = i16::try_from(number) {
+                    self.0.push(0xd1);
+                    self.0.extend(number.to_be_bytes());
+                } else if let Ok(number) = i32::try_from(number) {
+                    self.0.push(0xd2);
+                    self.0.extend(number.to_be_bytes());
+                } else {
+                    self.0.push(0xd3);
+                    self.0.extend(number.to_be_bytes());
+                }
+                return;
+            }
+            (None, None) => {
+                self.0.push(0xcb);
+                self.0.extend(number.as_float().unwrap_or_default().to_be_bytes());
+                return;
+            }
+        };
+        match (u16::try_from(number), u32::try_from(number)) {
+            (Ok(number), _) => {
+                self.number(number);
+            }
+            (_, Ok(number)) => {
+                self.0.push(0xce);
+                self.0.extend(number.to_be_bytes());
+            }
+            _ => {
+                self.0.push(0xcf);
+                self.0.extend(number.to_be_bytes());
+            }
         }
     }
 

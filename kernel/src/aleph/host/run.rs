@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use air_core::value::Value;
+
 use super::PackError;
 use super::pack::{Pack, Writer};
 use crate::aleph::trigger::Answer;
@@ -45,8 +47,8 @@ pub enum Run<'a> {
         /// All of it.
         body: &'a [u8],
     },
-    /// A message, as JSON text.
-    Event(&'a str),
+    /// A message, as JSON text; hosts can send none.
+    Event(Option<&'a str>),
 }
 
 impl<'a> Run<'a> {
@@ -65,7 +67,7 @@ impl<'a> Run<'a> {
                 headers: scope.items("headers")?.iter().map(header).collect::<Result<_, _>>()?,
                 body: scope.optional_bytes("body")?.unwrap_or_default(),
             }),
-            "aleph.message" => Ok(Self::Event(scope.text("body")?)),
+            "aleph.message" => Ok(Self::Event(scope.optional_text("body")?)),
             _ => Err(PackError::Member("type")),
         }
     }
@@ -88,7 +90,7 @@ impl<'a> Run<'a> {
                 out.text("body").bytes(body);
             }
             Self::Event(body) => {
-                out.map(2).text("type").text("aleph.message").text("body").text(body);
+                out.map(2).text("type").text("aleph.message").text("body").optional_text(*body);
             }
         }
         out.0
@@ -120,12 +122,16 @@ pub fn http_reply(answer: &Answer) -> Vec<u8> {
     out.0
 }
 
-/// The reply to a message; the host only looks whether there is one.
+/// The reply to a message: what the program gave if that is an object, else one whose member `body` is it.
+/// The host only looks whether there is one.
 #[must_use]
-pub fn event_reply(body: &[u8]) -> Vec<u8> {
+pub fn event_reply(given: &Value) -> Vec<u8> {
     let mut out = Writer::default();
-    out.map(4).text("headers").map(0);
-    out.text("body").map(1).text("body").bytes(body);
+    out.map(4).text("headers").map(0).text("body");
+    if given.as_object().is_none() {
+        out.map(1).text("body");
+    }
+    out.value(given);
     out.text("output").text("").text("output_data").nil();
     out.0
 }

@@ -1,7 +1,9 @@
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
+use air_core::value::Value;
 use proptest::prelude::*;
 
 use super::*;
@@ -142,8 +144,10 @@ fn recorded_runs_are_read_and_written_byte_for_byte() {
     };
     assert_eq!(Run::decode(&hex(REQUEST)), Ok(request.clone()));
     assert_eq!(request.encode(), hex(REQUEST));
-    assert_eq!(Run::decode(&hex(EVENT)), Ok(Run::Event("{\"a\":1}")));
-    assert_eq!(Run::Event("{\"a\":1}").encode(), hex(EVENT));
+    assert_eq!(Run::decode(&hex(EVENT)), Ok(Run::Event(Some("{\"a\":1}"))));
+    assert_eq!(Run::Event(Some("{\"a\":1}")).encode(), hex(EVENT));
+    let none = Run::Event(None).encode();
+    assert_eq!(Run::decode(&none), Ok(Run::Event(None)));
 }
 
 #[test]
@@ -178,13 +182,47 @@ fn replies_are_what_the_host_reads() {
     assert_eq!(http_reply(&pong), hex(PONG));
     assert_eq!(error_reply("boom", "boom\n"), hex(ERROR));
     assert_eq!(
-        event_reply(b""),
+        event_reply(&"".into()),
         hex(
-            "84a76865616465727380a4626f647981a4626f6479c400a66f7574707574a0ab6f75747075745f64617461c0"
+            "84a76865616465727380a4626f647981a4626f6479a0a66f7574707574a0ab6f75747075745f64617461c0"
         )
     );
     assert_eq!(READY, hex("81a776657273696f6ea5322e302e30"));
     assert_eq!((STOPPING, STOPPED), (b"STOP\n".as_slice(), b"STOPZ\n".as_slice()));
+}
+
+#[test]
+fn what_a_program_gives_for_a_message_is_packed_in_the_shortest_forms() {
+    let packed = |json: &str| {
+        let value = Value::parse(json).unwrap();
+        let reply = event_reply(&value);
+        let (before, after) = (
+            hex("84a76865616465727380a4626f6479"),
+            hex("a66f7574707574a0ab6f75747075745f64617461c0"),
+        );
+        let inner = reply.strip_prefix(&*before).unwrap().strip_suffix(&*after).unwrap().to_vec();
+        assert_eq!(complete_length(&inner, usize::MAX), Ok(Some(inner.len())));
+        inner
+    };
+    for (json, bytes) in [
+        ("{}", "80"),
+        ("{\"echo\":null}", "81a46563686fc0"),
+        ("[]", "81a4626f647990"),
+        ("{\"a\":[1,true,{\"b\":\"x\"}],\"c\":false}", "82a1619301c381a162a178a163c2"),
+        (
+            "{\"n\":[127,128,255,256,65535,65536,4294967295,4294967296,18446744073709551615]}",
+            "81a16e997fcc80ccffcd0100cdffffce00010000ceffffffffcf0000000100000000cfffffffffffffffff",
+        ),
+        (
+            "{\"n\":[-1,-32,-33,-128,-129,-32768,-32769,-2147483648,-2147483649]}",
+            "81a16e99ffe0d0dfd080d1ff7fd18000d2ffff7fffd280000000d3ffffffff7fffffff",
+        ),
+        ("{\"n\":1.5}", "81a16ecb3ff8000000000000"),
+    ] {
+        assert_eq!(packed(json), hex(bytes), "{json}");
+    }
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(60), "]".repeat(60));
+    assert_eq!(packed(&deep).len(), 3 + 60 + 1);
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! What the host of an Aleph program may do to the machine.
+
+use alloc::rc::Rc;
+
+use kernel::config::NetworkConfig;
+use kernel::guest::Surroundings;
+use kernel::run::static_addressing;
+use kernel::store::BlockDevice;
+use log::info;
+use netstack::Stack;
+
+use super::ending::Ending;
+
+/// The machine as the host sees it.
+#[derive(Debug)]
+pub struct Machine {
+    has_network: bool,
+    stack: Stack,
+    ending: Ending,
+}
+
+impl Machine {
+    /// A machine with this network, if it has a device for it, that goes off by this ending.
+    pub fn new(has_network: bool, stack: Stack, ending: Ending) -> Machine {
+        Machine { has_network, stack, ending }
+    }
+}
+
+impl Surroundings for Machine {
+    fn has_network(&self) -> bool {
+        self.has_network
+    }
+
+    fn set_network(&self, network: &NetworkConfig) {
+        for address in &network.addresses {
+            info!(target: "network", "address {address} by the host");
+        }
+        self.stack.set_static(static_addressing(network));
+    }
+
+    fn disk(&self, _: &str) -> Option<Rc<dyn BlockDevice>> {
+        None
+    }
+
+    fn power_off(&self) {
+        self.ending.end_now();
+    }
+}
