@@ -29,6 +29,19 @@ fn first_refusal(document: &str) -> String {
 }
 
 #[test]
+fn the_canonical_form_of_a_document_that_says_little_is_canonical_too() {
+    let short = second(r#"{"encoding":"plain","entrypoint":"main","content":"t"}"#);
+    let canonical = Program::canonical_document(&short).unwrap().to_json();
+    assert!(
+        canonical.contains(r#""resources":{"memory":128,"seconds":1.0,"vcpus":1}"#),
+        "{canonical}"
+    );
+    assert_eq!(Program::canonical_document(&canonical).unwrap().to_json(), canonical);
+    let ids = [short, canonical].map(|text| Program::from_document(&text).unwrap().id);
+    assert_eq!(ids[0], ids[1]);
+}
+
+#[test]
 fn the_first_form_is_understood() {
     let program = Program::from_document(FIRST).unwrap();
     assert_eq!(&*program.owner, "0xA1");

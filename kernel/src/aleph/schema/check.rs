@@ -236,9 +236,9 @@ fn walk_field<'a>(
     match (field.presence, part) {
         (Presence::Optional, None | Some(Value::Null))
         | (Presence::RequiredOrNull | Presence::DefaultOrNull(_), Some(Value::Null)) => None,
-        (Presence::Default(Default::EmptyObject), None) => default_object(&field.shape),
+        // The shape makes of it what it would make of the same value in the document.
         (Presence::Default(default) | Presence::DefaultOrNull(default), None) => {
-            Some(default_value(default))
+            check(&field.shape, &default_value(default)).ok()
         }
         (Presence::Required | Presence::RequiredOrNull, None) => {
             findings.refuse(Reason::Missing);
@@ -257,11 +257,6 @@ fn default_value(default: Default) -> Value {
         Default::EmptyList => Value::array(Vec::new()).unwrap_or_default(),
         Default::EmptyObject => Value::object(Vec::new()).unwrap_or_default(),
     }
-}
-
-/// What a shape makes of an empty object.
-fn default_object(shape: &Shape) -> Option<Value> {
-    check(shape, &default_value(Default::EmptyObject)).ok()
 }
 
 /// Whether two values are equal in the language of the reference parser: integers, floats and truth
