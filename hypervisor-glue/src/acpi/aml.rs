@@ -5,7 +5,7 @@
 //! Where a table computes the same things, nothing is found, and the caller goes without.
 
 use super::MmioDevice;
-use super::tables::u32_at;
+use super::tables::{u32_at, u64_at};
 use crate::limits::{AML_DEVICE_SPAN, VIRTIO_MMIO_BYTES, VIRTIO_MMIO_DEVICES};
 use alloc::vec::Vec;
 
@@ -18,15 +18,27 @@ const SLEEP: &[u8] = b"\x08_S5_\x12";
 
 /// `Name (_HID, "ACPI0013")`: the generic event device.
 const EVENT_HID: &[u8] = b"\x08_HID\x0dACPI0013\0";
-/// `OperationRegion (EREG, SystemMemory, …)` up to a doubleword constant.
-const EVENT_REGION: &[u8] = b"\x5b\x80EREG\x00\x0c";
 /// `If (And (Local0, …))` from `And` up to a byte constant.
 const EVENT_TEST: &[u8] = b"\x7b\x60\x0a";
-/// `Notify (PWRB, 0x80)`: the power button was pressed.
-const BUTTON_NOTIFY: &[u8] = b"\x86PWRB\x0a\x80";
 /// Bytes between the end of the test's constant and what it leads to: the target of `And`, and for
 /// other tables than QEMU's a comparison.
 const EVENT_TEST_SPAN: usize = 8;
+
+/// How tables write an event device down.
+struct EventShape {
+    /// `OperationRegion (…, SystemMemory, …)` up to the address.
+    region: &'static [u8],
+    /// Bytes of the register, which is read as a whole.
+    bytes: u8,
+    /// `Notify (…, 0x80)`: the power button was pressed.
+    notify: &'static [u8],
+}
+
+/// QEMU's, and Cloud Hypervisor's.
+const EVENT_SHAPES: [EventShape; 2] = [
+    EventShape { region: b"\x5b\x80EREG\x00", bytes: 4, notify: b"\x86PWRB\x0a\x80" },
+    EventShape { region: b"\x5b\x80GDST\x00", bytes: 1, notify: b"\x86\x5c\x2e_SB_PWRB\x0a\x80" },
+];
 
 const MEMORY_32_FIXED: u8 = 0x86;
 const EXTENDED_INTERRUPT: u8 = 0x89;
@@ -36,6 +48,8 @@ const ZERO_OP: u8 = 0x00;
 const ONE_OP: u8 = 0x01;
 const BYTE_PREFIX: u8 = 0x0a;
 const WORD_PREFIX: u8 = 0x0b;
+const DOUBLE_WORD_PREFIX: u8 = 0x0c;
+const QUAD_WORD_PREFIX: u8 = 0x0e;
 
 /// Adds the virtio-mmio devices of a definition block to `found`, at most [`VIRTIO_MMIO_DEVICES`]
 /// in all.
@@ -62,7 +76,9 @@ pub fn virtio_mmio(aml: &[u8], found: &mut Vec<MmioDevice>) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventDevice {
     /// Physical address of the register that tells what happened.
-    pub register: u32,
+    pub register: u64,
+    /// Bytes of the register: 1 or 4.
+    pub bytes: u8,
     /// The bits in it that stand for the button.
     pub button: u32,
     /// Global system interrupt.
@@ -77,14 +93,30 @@ pub fn event_device(aml: &[u8]) -> Option<EventDevice> {
     let (_, buffer) = package(span.get(find(span, RESOURCES)? + RESOURCES.len()..)?)?;
     let (_, template) = integer(buffer)?;
     let interrupt = resources(template).interrupt?;
-    let register = u32_at(span, find(span, EVENT_REGION)? + EVENT_REGION.len())?;
-    let notify = find(span, BUTTON_NOTIFY)?;
+    // The register may belong to another device, to which this one's method leads.
+    let (register, bytes, button) = EVENT_SHAPES.iter().find_map(|shape| event(aml, shape))?;
+    Some(EventDevice { register, bytes, button, interrupt })
+}
+
+/// Register, its length, and the button's bits, where the tables have this shape.
+fn event(aml: &[u8], shape: &EventShape) -> Option<(u64, u8, u32)> {
+    let register = address(aml.get(find(aml, shape.region)? + shape.region.len()..)?)?;
     // The test that leads to the notification is the last before it.
-    let before = span.get(..notify)?;
+    let before = aml.get(..find(aml, shape.notify)?)?;
     let test = before.windows(EVENT_TEST.len()).rposition(|window| window == EVENT_TEST)?;
     let (mask, rest) = before.get(test + EVENT_TEST.len()..)?.split_first()?;
-    let sound = register != 0 && register % 4 == 0 && *mask != 0 && rest.len() <= EVENT_TEST_SPAN;
-    sound.then_some(EventDevice { register, button: u32::from(*mask), interrupt })
+    let aligned = register != 0 && register.is_multiple_of(shape.bytes.into());
+    let sound = aligned && *mask != 0 && rest.len() <= EVENT_TEST_SPAN;
+    sound.then_some((register, shape.bytes, u32::from(*mask)))
+}
+
+/// An address at the start of `aml`.
+fn address(aml: &[u8]) -> Option<u64> {
+    match *aml.first()? {
+        DOUBLE_WORD_PREFIX => u32_at(aml, 1).map(u64::from),
+        QUAD_WORD_PREFIX => u64_at(aml, 1),
+        _ => None,
+    }
 }
 
 /// What a resource template says of one device.

@@ -22,8 +22,10 @@ pub enum PowerButton {
     Fixed(FixedButton),
     /// A bit of the register that tells what happened; reading it takes the event.
     Event {
-        /// Physical address of the register, of four bytes.
+        /// Physical address of the register.
         register: u64,
+        /// Its bytes, 1 or 4: it answers no reads of another length.
+        bytes: u8,
         /// The button's bits in it.
         mask: u32,
         /// Global system interrupt of the event device.
@@ -74,7 +76,8 @@ pub fn fixed(table: &[u8]) -> Option<PowerButton> {
 pub fn event(aml: &[u8]) -> Option<PowerButton> {
     let found = aml::event_device(aml)?;
     Some(PowerButton::Event {
-        register: found.register.into(),
+        register: found.register,
+        bytes: found.bytes,
         mask: found.button,
         interrupt: found.interrupt,
     })

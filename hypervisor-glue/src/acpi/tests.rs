@@ -201,7 +201,7 @@ fn the_power_button_is_fixed_hardware_or_a_bit_of_the_event_device() {
     };
     let button = |firmware: FakeFirmware| Acpi::read(&firmware, None).unwrap().button;
     assert_eq!(button(self::q35()), Some(PowerButton::Fixed(q35)));
-    let event = PowerButton::Event { register: 0xfea0_0000, mask: 2, interrupt: 9 };
+    let event = PowerButton::Event { register: 0xfea0_0000, bytes: 4, mask: 2, interrupt: 9 };
     assert_eq!(button(microvm()), Some(event));
 }
 
@@ -221,6 +221,37 @@ fn a_button_that_the_tables_do_not_fully_describe_is_none() {
     // The device's name, its region, its interrupt's tag, its test, what it notifies of.
     for at in [0x90, 0xba, 0xac, 0xe2, 0xe9] {
         let mut aml = aml.to_vec();
+        aml[at] ^= 0x20;
+        assert_eq!(button::event(&aml), None, "byte {at:#x}");
+    }
+}
+
+/// The event device as Cloud Hypervisor's tables have it: its register belongs to another device.
+fn cloud_hypervisor_events() -> Vec<u8> {
+    let mut aml = b"\x5b\x82\x4dGEC_\x08_HID\x0cPNP_".to_vec();
+    aml.extend(b"\x5b\x80GDST\x00\x0e\x00\x10\x00\xf0\xff\x00\x00\x00\x01");
+    aml.extend(b"\x5b\x81\x0bGDST\x01GDAT\x08\x14\x4aESCN\x08\x70GDAT\x60");
+    for (bit, called) in [(2, &b"MSCN"[..]), (4, b"PSCN")] {
+        aml.extend([0x7b, 0x60, 0x0a, bit, 0x61, 0xa0, 0x12, 0x93, 0x61, 0x0a, bit]);
+        aml.extend(called);
+    }
+    aml.extend(b"\x7b\x60\x0a\x08\x61\xa0\x11\x93\x61\x0a\x08\x86\x5c\x2e_SB_PWRB\x0a\x80");
+    aml.extend(b"\x5b\x82\x3fGED_\x08_HID\x0dACPI0013\0\x08_UID\x00\x08_CRS\x11\x0e\x0a\x0b");
+    aml.extend(b"\x89\x06\x00\x03\x01\x05\x00\x00\x00\x79\x00");
+    aml.extend(b"\x14\x1b_EVT\x09\x5c\x2f\x03_SB_GEC_ESCN");
+    aml
+}
+
+#[test]
+fn the_event_device_of_cloud_hypervisor_has_a_register_of_one_byte() {
+    let aml = cloud_hypervisor_events();
+    let event = PowerButton::Event { register: 0xff_f000_1000, bytes: 1, mask: 8, interrupt: 5 };
+    assert_eq!(button::event(&aml), Some(event));
+    let at = |pattern: &[u8]| aml.windows(pattern.len()).position(|w| w == pattern).unwrap();
+    for at in
+        [at(b"GDST"), at(b"\x2e_SB_PWRB"), at(b"ACPI0013"), at(b"\x89\x06"), at(b"\x0e\x00\x10")]
+    {
+        let mut aml = aml.clone();
         aml[at] ^= 0x20;
         assert_eq!(button::event(&aml), None, "byte {at:#x}");
     }

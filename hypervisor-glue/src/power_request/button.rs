@@ -11,12 +11,11 @@ const BUTTON: u16 = 1 << 8;
 const ALL_STATUS: u16 = u16::MAX;
 /// ACPI is in force (section 4.8.3.2.1).
 const ACPI_IN_FORCE: u16 = 1;
-const REGISTER_BYTES: usize = 4;
 
 #[derive(Debug)]
 enum Kind {
     Fixed(FixedButton),
-    Event { register: Window, mask: u32, interrupt: u32 },
+    Event { register: Window, bytes: u8, mask: u32, interrupt: u32 },
 }
 
 /// A button that has been started.
@@ -34,8 +33,9 @@ impl<P: Ports> Button<P> {
                 enable(&button, &mut ports);
                 Kind::Fixed(button)
             }
-            PowerButton::Event { register, mask, interrupt } => {
-                Kind::Event { register: Window::map(register, REGISTER_BYTES)?, mask, interrupt }
+            PowerButton::Event { register, bytes, mask, interrupt } => {
+                let register = Window::map(register, bytes.into())?;
+                Kind::Event { register, bytes, mask, interrupt }
             }
         };
         Some(Button { kind, ports })
@@ -67,6 +67,9 @@ impl<P: Ports> Button<P> {
                     }
                 }
                 pressed
+            }
+            Kind::Event { register, bytes: 1, mask, .. } => {
+                u32::from(register.read_u8(0)) & mask != 0
             }
             Kind::Event { register, mask, .. } => register.read_u32(0) & mask != 0,
         }
