@@ -51,6 +51,8 @@ pub struct Options {
 pub enum Target {
     /// ACPI tables
     Acpi(Options),
+    /// What the code before the kernel reads: boot parameters, EFI's memory map and options, the ELF file
+    BootCode(Options),
     /// PVH start info, Linux boot parameters, memory map, command line
     BootInfo(Options),
     /// Call results and call requests
@@ -100,6 +102,7 @@ impl Target {
     fn parts(&self) -> (&'static str, &Options) {
         match self {
             Self::Acpi(options) => ("acpi", options),
+            Self::BootCode(options) => ("boot-code", options),
             Self::BootInfo(options) => ("boot-info", options),
             Self::CallResults(options) => ("call-results", options),
             Self::Config(options) => ("config", options),

@@ -4,6 +4,7 @@
 //! deterministic, and hold no state from one input to the next.
 
 mod acpi;
+mod boot_code;
 mod boot_info;
 mod call_results;
 mod config;
@@ -46,6 +47,7 @@ pub struct Target {
 /// Everything that is fuzzed.
 pub const TARGETS: &[Target] = &[
     Target { name: "acpi", run: acpi::run, memory_bytes: 4 << 20 },
+    Target { name: "boot-code", run: boot_code::run, memory_bytes: 1 << 20 },
     Target { name: "boot-info", run: boot_info::run, memory_bytes: 1 << 20 },
     Target { name: "call-results", run: call_results::run, memory_bytes: 1 << 20 },
     Target { name: "config", run: config::run, memory_bytes: 1 << 20 },
