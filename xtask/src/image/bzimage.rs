@@ -122,3 +122,71 @@ fn end_in_memory(elf: &[u8]) -> Result<u64> {
 }
 
 type ProgramHeader64 = object::elf::ProgramHeader64<LittleEndian>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux_loader;
+
+    fn boot() -> BootCode {
+        let mut setup = vec![0xCC; 0x400];
+        setup[0x200..0x202].copy_from_slice(&[0xEB, 0x6A]);
+        BootCode { master: vec![], setup, stub: vec![0x90; 3 * PAGE], writable_from: 2 * PAGE }
+    }
+
+    fn elf(memory: u64) -> Vec<u8> {
+        linux_loader::kernel(LOADED_AT, LOADED_AT, memory, b"kernel")
+    }
+
+    fn u32_at(file: &[u8], at: usize) -> u32 {
+        u32::from_le_bytes(*file[at..].first_chunk().unwrap())
+    }
+
+    #[test]
+    fn says_what_loaders_ask_for() {
+        let kernel = elf(0x20_0000);
+        let file = bzimage(&boot(), &kernel, "a=b").unwrap();
+        assert_eq!(file[0x1F1], 7, "sectors of setup after the first");
+        assert_eq!(file[0x1FE..0x202], [0x55, 0xAA, 0xEB, 0x6A]);
+        assert_eq!(&file[0x202..0x208], b"HdrS\x0F\x02");
+        assert_eq!(u32_at(&file, 0x1F4) as usize * 16, file.len() - SETUP_BYTES);
+        let payload = SETUP_BYTES + u32_at(&file, 0x248) as usize;
+        assert_eq!(u32_at(&file, 0x24C) as usize, kernel.len());
+        assert_eq!(file[payload..payload + kernel.len()], kernel, "the same kernel, byte for byte");
+        assert_eq!(&file[payload - PAGE..payload - PAGE + 4], b"a=b\0");
+        let version = 0x200 + usize::from(u16::from_le_bytes([file[0x20E], file[0x20F]]));
+        assert!(file[version..].starts_with(b"aerolith "));
+        let image_bytes = u32_at(&file, SETUP_BYTES + IMAGE_BYTES_AT) as usize;
+        assert_eq!(SETUP_BYTES + image_bytes, payload + kernel.len());
+        assert_eq!(file.len() % SECTOR, 0, "disks have whole sectors");
+    }
+
+    #[test]
+    fn asks_for_room_for_the_kernel_and_once_more_the_image() {
+        for memory in [0x1000, 0x20_0000] {
+            let file = bzimage(&boot(), &elf(memory), "").unwrap();
+            let image = u32_at(&file, SETUP_BYTES + IMAGE_BYTES_AT).next_multiple_of(4096);
+            let needed = u32::try_from(memory).unwrap().max(image) + image;
+            assert_eq!(u32_at(&file, 0x260), needed);
+        }
+    }
+
+    #[test]
+    fn the_command_line_has_a_bound() {
+        let file = |line: &str| bzimage(&boot(), &elf(0x1000), line);
+        assert!(file(&"x".repeat(MAX_COMMAND_LINE)).is_ok());
+        assert!(file(&"x".repeat(MAX_COMMAND_LINE + 1)).is_err());
+        assert!(file("a\0b").is_err());
+    }
+
+    #[test]
+    fn refuses_what_would_not_boot() {
+        let elsewhere = linux_loader::kernel(LOADED_AT + 4096, LOADED_AT + 4096, 4096, b"k");
+        assert!(bzimage(&boot(), &elsewhere, "").is_err());
+        assert!(bzimage(&boot(), b"no kernel", "").is_err());
+        let odd = BootCode { stub: vec![0; 100], ..boot() };
+        assert!(bzimage(&odd, &elf(4096), "").is_err());
+        let long = BootCode { setup: vec![0; VERSION_AT + 1], ..boot() };
+        assert!(bzimage(&long, &elf(4096), "").is_err());
+    }
+}

@@ -178,6 +178,8 @@ pub struct Guest {
     pub network: Network,
     /// Its hardware address, where QEMU's own will not do.
     pub mac: Option<String>,
+    /// Whether it is behind a bridge (only machines with PCI can).
+    pub bridged: bool,
     /// File with the configuration blob, given to the guest by fw_cfg.
     pub config: Option<PathBuf>,
     /// Wait for a debugger on this port of 127.0.0.1.
@@ -206,6 +208,7 @@ impl Guest {
             command_line: vec![format!("aerolith.debug_exit={EXIT_PORT:#x}")],
             network: Network::None,
             mac: None,
+            bridged: false,
             config: None,
             gdb: None,
             capture: None,
@@ -323,7 +326,19 @@ impl Guest {
             ),
         }
         let mac = self.mac.as_ref().map_or_else(String::new, |mac| format!(",mac={mac}"));
-        words.pair("-device", format!("virtio-net-{},netdev=net{mac}", self.machine.bus()));
+        let place = match self.machine {
+            Machine::Q35 if self.bridged => {
+                words.pair("-device", "pcie-root-port,id=bridge,chassis=1");
+                ",bus=bridge"
+            }
+            Machine::Pc if self.bridged => {
+                words.pair("-device", "pci-bridge,id=bridge,chassis_nr=1");
+                ",bus=bridge,addr=1"
+            }
+            _ => "",
+        };
+        let bus = self.machine.bus();
+        words.pair("-device", format!("virtio-net-{bus},netdev=net{mac}{place}"));
         if let Some(file) = &self.capture {
             words.pair("-object", format!("filter-dump,id=dump,netdev=net,file={}", escaped(file)));
         }

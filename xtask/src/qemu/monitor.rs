@@ -42,16 +42,24 @@ impl Socket {
     /// # Errors
     /// When QEMU does not listen in time.
     pub fn connect(&self) -> Result<Monitor> {
-        let stream = connect(&self.path())?;
-        stream.set_read_timeout(Some(ANSWER_LIMIT))?;
-        let mut monitor = Monitor(BufReader::new(stream));
-        monitor.read()?;
-        monitor.ask("qmp_capabilities")?;
-        Ok(monitor)
+        connect(&self.path())
     }
 }
 
-fn connect(path: &Path) -> Result<UnixStream> {
+/// Connects to a running QEMU that listens at `path`.
+///
+/// # Errors
+/// When QEMU does not listen in time.
+pub fn connect(path: &Path) -> Result<Monitor> {
+    let stream = reach(path)?;
+    stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+    let mut monitor = Monitor(BufReader::new(stream));
+    monitor.read()?;
+    monitor.ask("qmp_capabilities")?;
+    Ok(monitor)
+}
+
+fn reach(path: &Path) -> Result<UnixStream> {
     let end = Instant::now() + ANSWER_LIMIT;
     loop {
         match UnixStream::connect(path) {

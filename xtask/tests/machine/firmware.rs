@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 use xtask::build::{self, Image};
+use xtask::external;
+use xtask::http::{Url, request};
 use xtask::image::bios;
+use xtask::process::Process;
 use xtask::qemu::install::{self, OVMF, OVMF_PACKAGE};
-use xtask::qemu::{Disk, Guest, Network, Vm, Writes};
+use xtask::qemu::monitor;
+use xtask::qemu::{Disk, Guest, Network, PROGRAM, Vm, Writes};
 
 use crate::loaders::{built_boot_code, bzimage_with, damage, write, write_disk};
-use crate::node::{Kind, Node, PC, PORTS, Q35, guest};
+use crate::node::{ANSWER_LIMIT, BOOT_LIMIT, Kind, Node, PC, PORTS, Q35, free_port, guest};
 use crate::trial;
 
 const END_LIMIT: Duration = Duration::from_secs(90);
@@ -30,6 +34,7 @@ pub fn add(trials: &mut Vec<Trial>) {
         trials.push(trial(kind, "serves_from_a_disk_by_bios", by_bios));
     }
     trials.push(trial(PC, "serves_from_a_qcow2_overlay_by_bios", by_overlay));
+    trials.push(trial(PC, "serves_and_goes_off_as_an_instance_of_aleph", as_instance));
     trials.push(trial(PC, "says_so_when_the_disk_cannot_be_read", |kind| {
         bios_fails(kind, "disk read error", |disk| {
             // The boot sector is there, and most of the kernel is not.
@@ -75,15 +80,70 @@ fn by_bios(kind: Kind) -> Result<()> {
 
 /// As clouds start many guests from one image.
 fn by_overlay(kind: Kind) -> Result<()> {
-    install::ensure_program("qemu-img", "qemu-utils")?;
     let folder = TempDir::with_prefix("aerolith-overlay-")?;
-    let parent = bios_disk(folder.path(), "")?;
-    let overlay = folder.path().join("overlay.qcow2");
+    let disk = Disk { file: overlay(folder.path())?, format: "qcow2", writes: Writes::Kept };
+    Node::start(disk_guest(kind, disk)?)?.check_alive()
+}
+
+fn overlay(folder: &Path) -> Result<PathBuf> {
+    install::ensure_program("qemu-img", "qemu-utils")?;
+    let parent = bios_disk(folder, "")?;
+    let overlay = folder.join("rootfs.qcow2");
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(&parent);
-    xtask::external::run(command.arg(&overlay).arg("64M"))?;
-    let disk = Disk { file: overlay, format: "qcow2", writes: Writes::Kept };
-    Node::start(disk_guest(kind, disk)?)?.check_alive()
+    external::run(command.arg(&overlay).arg("64M"))?;
+    Ok(overlay)
+}
+
+/// The words that compute nodes of the Aleph network start instances with, but for the accelerator and
+/// the network: an overlay, a guest agent's channel, a balloon, two disks more, an old machine type. No
+/// way out but the power button, and no source of random numbers but the CPU.
+fn as_instance(_kind: Kind) -> Result<()> {
+    const PORT_ATTEMPTS: u32 = 8;
+    let folder = TempDir::with_prefix("aerolith-instance-")?;
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    overlay(folder.path())?;
+    fs::write(at("cloud-init.img"), vec![0; 376_832])?;
+    fs::write(at("volume"), vec![0; 1 << 20])?;
+    for _ in 0..PORT_ATTEMPTS {
+        let port = free_port()?;
+        let words = format!(
+            "-machine pc -nodefaults -m 488 -smp 1 \
+             -drive file={rootfs},media=disk,if=virtio,file.locking=off \
+             -display none -monitor unix:{monitor},server,nowait \
+             -device virtio-serial -chardev socket,path={agent},server=on,wait=off,id=qga0 \
+             -device virtserialport,chardev=qga0,name=org.qemu.guest_agent.0 \
+             -qmp unix:{qmp},server,nowait -serial stdio -nographic -boot order=c,reboot-timeout=1 \
+             -device virtio-net-pci,netdev=net0,rombar=0 \
+             -netdev user,id=net0,hostfwd=tcp:127.0.0.1:{port}-:80 \
+             -drive file={init},media=cdrom,readonly=on,if=virtio \
+             -device virtio-balloon-pci,free-page-reporting=on \
+             -drive file={volume},format=raw,readonly=off,media=disk,if=virtio \
+             -machine pc-i440fx-6.2 -accel tcg -cpu max,migratable=on",
+            rootfs = at("rootfs.qcow2"),
+            monitor = at("monitor"),
+            agent = at("agent"),
+            qmp = at("qmp"),
+            init = at("cloud-init.img"),
+            volume = at("volume"),
+        );
+        let mut command = Command::new(PROGRAM);
+        command.args(words.split_whitespace());
+        let mut process = Process::start(&command)?;
+        match process.wait_for("node: ready ", BOOT_LIMIT) {
+            Ok(_) => {}
+            Err(_) if process.text().contains("Could not set up host forwarding rule") => continue,
+            Err(error) => return Err(error),
+        }
+        let url = Url::parse(&format!("http://127.0.0.1:{port}/health"))?;
+        let health = request(&url, "GET", b"", ANSWER_LIMIT)?;
+        ensure!(health.status == 200, "{health:?}\n{}", process.report());
+        monitor::connect(&folder.path().join("qmp"))?.ask("system_powerdown")?;
+        let code = process.wait_exit(END_LIMIT)?;
+        ensure!(code == 0 && process.text().contains("power: off"), "{}", process.report());
+        return Ok(());
+    }
+    bail!("{PORT_ATTEMPTS} free ports were all taken by others")
 }
 
 /// The firmware goes on with its next device; there is none, so it resets, and QEMU ends.

@@ -7,6 +7,7 @@ mod artefacts;
 mod boot;
 mod cable;
 mod clients;
+mod efi_file;
 mod elf;
 mod examples;
 mod exhaustion;
@@ -40,6 +41,7 @@ fn main() {
     harness::add(&mut trials);
     elf::add(&mut trials);
     artefacts::add(&mut trials);
+    efi_file::add(&mut trials);
     boot::add(&mut trials);
     serve::add(&mut trials);
     examples::add(&mut trials);

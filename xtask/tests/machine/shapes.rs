@@ -9,7 +9,7 @@ use xtask::build::Image;
 use xtask::qemu::monitor::Socket;
 use xtask::qemu::{Machine, Vm};
 
-use crate::node::{BOOT_LIMIT, Kind, MICROVM, Node, PC, Q35, guest};
+use crate::node::{BOOT_LIMIT, Kind, MICROVM, Node, PC, Passage, Q35, configure, guest};
 use crate::trial;
 
 const END_LIMIT: Duration = Duration::from_secs(90);
@@ -39,6 +39,10 @@ pub fn add(trials: &mut Vec<Trial>) {
         trials.push(trial(kind, "goes_off_when_asked_without_a_network_device", no_network));
         trials.push(trial(kind, "takes_the_first_of_several_network_devices", several_networks));
     }
+    for kind in [Q35, PC] {
+        trials.push(trial(kind, "serves_by_a_network_device_behind_a_bridge", bridged));
+    }
+    trials.push(trial(Q35, "is_the_same_peer_by_another_hardware_address", other_address));
     for kind in [MICROVM, Q35] {
         trials.push(trial(kind, "hands_out_memory_beyond_4_gib", hands_out_all));
     }
@@ -150,4 +154,35 @@ fn several_networks(kind: Kind) -> Result<()> {
     let used = lines("boot: network at ") - lines(": not used, as there is one already");
     ensure!((used, lines(": not used,")) == (1, 2), "{text}");
     node.check_alive()
+}
+
+fn bridged(kind: Kind) -> Result<()> {
+    let node = Node::boot_with(kind, |guest| {
+        guest.bridged = true;
+        Ok(())
+    })?;
+    let used = |line: &&str| line.contains("boot: network at pci ") && line.contains(": used");
+    let text = node.vm.text();
+    let line = text.lines().find(used).with_context(|| node.vm.report())?;
+    ensure!(!line.contains("pci 00:"), "the device is on the first bus: {line}");
+    node.check_alive()
+}
+
+/// As after a move to another host.
+fn other_address(kind: Kind) -> Result<()> {
+    let toml = format!("[identity]\nseed = \"{}\"\n", "5a".repeat(32));
+    let mut names = Vec::new();
+    for mac in ["52:54:00:00:00:01", "52:54:00:00:00:02"] {
+        let node = Node::boot_with(kind, |guest| {
+            guest.mac = Some(mac.to_owned());
+            configure(guest, &toml, Passage::CommandLine)?;
+            Ok(())
+        })?;
+        let text = node.vm.text();
+        let line = text.lines().find_map(|line| line.split_once("node: peer id "));
+        names.push(line.with_context(|| node.vm.report())?.1.to_owned());
+        node.check_alive()?;
+    }
+    ensure!(names[0] == names[1], "{names:?}");
+    Ok(())
 }
