@@ -63,15 +63,15 @@ pub fn add(trials: &mut Vec<Trial>) {
     ));
 }
 
-/// Everything that is made of the product and this configuration; made once.
+/// Everything that is made of the product and this configuration; made once, and left in the target folder.
 fn made() -> Result<&'static Path> {
-    static MADE: OnceLock<Result<TempDir, String>> = OnceLock::new();
+    static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
-        let folder = TempDir::with_prefix("aerolith-artefacts-").map_err(|e| e.to_string())?;
-        let assembled = inputs().and_then(|inputs| image::assemble(&inputs, folder.path()));
+        let folder = xtask::workspace::target().join("images-of-the-tests");
+        let assembled = inputs().and_then(|inputs| image::assemble(&inputs, &folder));
         assembled.map(|()| folder).map_err(|error| format!("{error:#}"))
     });
-    made.as_ref().map(TempDir::path).map_err(|error| anyhow!("{error}"))
+    made.as_ref().map(PathBuf::as_path).map_err(|error| anyhow!("{error}"))
 }
 
 fn inputs() -> Result<Inputs> {

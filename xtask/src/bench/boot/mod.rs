@@ -62,12 +62,11 @@ pub fn run(options: &Options) -> Result<()> {
     let kernel = build::build(Image::Product)?.stripped;
     let boot = BootCode::build()?;
     let folder = TempDir::with_prefix("aerolith-bench-")?;
+    let wanted = |name: &str| options.only.as_ref().is_none_or(|word| name.contains(word.as_str()));
     let mut ways = way::artefacts(folder.path(), &boot, &fs::read(&kernel)?)?;
+    ways.retain(|way| wanted(&way.name));
     if !options.no_peers {
-        ways.extend(way::peers(folder.path())?);
-    }
-    if let Some(word) = &options.only {
-        ways.retain(|way| way.name.contains(word.as_str()));
+        ways.extend(way::peers(folder.path(), wanted)?);
     }
 
     let mut report = Report::default();

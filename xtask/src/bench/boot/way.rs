@@ -67,14 +67,21 @@ pub fn artefacts(folder: &Path, boot: &BootCode, kernel: &[u8]) -> Result<Vec<Wa
     Ok(ways)
 }
 
-/// What we are compared with.
+/// What we are compared with, as far as it is wanted.
 ///
 /// # Errors
 /// When it cannot be had.
-pub fn peers(folder: &Path) -> Result<Vec<Way>> {
+pub fn peers(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Way>> {
     let file = folder.join("floor.elf");
     fs::write(&file, floor::image())?;
-    let way = |name: &str, server| -> Result<Way> {
+    let mut ways = Vec::new();
+    for (name, server) in [
+        ("Debian's cloud kernel with busybox httpd, q35", Server::Busybox),
+        ("Debian's cloud kernel with Python's http.server, q35", Server::Python),
+    ] {
+        if !wanted(name) {
+            continue;
+        }
         let Linux { kernel, module, ready } = peer::prepare(server)?;
         let guest = Guest {
             module: Some(module),
@@ -83,12 +90,9 @@ pub fn peers(folder: &Path) -> Result<Vec<Way>> {
             ..direct(&kernel, Machine::Q35)
         };
         let floor = Guest { memory_mib: PEER_MEMORY, ..direct(&file, Machine::Q35) };
-        Ok(Way { name: name.to_owned(), is_ours: false, guest, floor, ready })
-    };
-    Ok(vec![
-        way("Debian's cloud kernel with busybox httpd, q35", Server::Busybox)?,
-        way("Debian's cloud kernel with Python's http.server, q35", Server::Python)?,
-    ])
+        ways.push(Way { name: name.to_owned(), is_ours: false, guest, floor, ready });
+    }
+    Ok(ways)
 }
 
 fn files(folder: &Path, boot: &BootCode, kernel: &[u8]) -> Result<Files> {
