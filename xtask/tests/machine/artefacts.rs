@@ -15,6 +15,7 @@ use xtask::http::{Url, request};
 use xtask::image::{self, Author, Inputs, oci};
 use xtask::node_config::NodeConfig;
 use xtask::process::Process;
+use xtask::qemu::install::{self, OVMF, OVMF_PACKAGE};
 use xtask::qemu::{Disk, Guest, Network, PROGRAM, Writes};
 
 use crate::loaders::built_boot_code;
@@ -68,7 +69,9 @@ fn made() -> Result<&'static Path> {
     static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
         let folder = xtask::workspace::target().join("images-of-the-tests");
-        let assembled = inputs().and_then(|inputs| image::assemble(&inputs, &folder));
+        let assembled = image::qcow2::ensure()
+            .and_then(|()| inputs())
+            .and_then(|inputs| image::assemble(&inputs, &folder));
         assembled.map(|()| folder).map_err(|error| format!("{error:#}"))
     });
     made.as_ref().map(PathBuf::as_path).map_err(|error| anyhow!("{error}"))
@@ -173,6 +176,8 @@ fn strange_module(kind: Kind) -> Result<()> {
 /// The command lines for QEMU in the manual, as they stand there but for the accelerator, the port and the
 /// folder of the images, which are those without a configuration.
 fn manual() -> Result<()> {
+    image::qcow2::ensure()?;
+    install::ensure_file(OVMF, OVMF_PACKAGE)?;
     let manual = fs::read_to_string(xtask::workspace::root().join("docs/deploy.md"))?;
     let commands: Vec<String> = manual
         .split("```")
