@@ -7,6 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`calendar`] | days and dates |
+//! | [`chain`] | the block chains whose keys sign |
 //! | [`cron`] | schedules: when is the next time |
 //! | [`host`] | what a program's host and its guest say to each other |
 //! | [`item_hash`] | the names of messages and files |
@@ -20,6 +21,7 @@
 //! | [`limits`] | every bound |
 
 pub mod calendar;
+pub mod chain;
 mod cid;
 pub mod cron;
 pub mod host;

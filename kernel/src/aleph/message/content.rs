@@ -2,6 +2,7 @@
 
 use air_core::value::{Object, Value};
 
+use crate::aleph::chain;
 use crate::aleph::limits::{
     MAX_CHANNEL_CHARS, MAX_FORGET_REASON_CHARS, MAX_FORGET_TARGETS, MAX_TAG_CHARS, MAX_TAGS,
 };
@@ -10,41 +11,7 @@ use crate::aleph::schema::{
 };
 
 /// Block chains, by the kind of key that they sign with.
-pub(super) const CHAIN: Shape = Shape::OneOf(&[
-    "ARB",
-    "AURORA",
-    "AVAX",
-    "BASE",
-    "BLAST",
-    "BOB",
-    "BSC",
-    "CSDK",
-    "CYBER",
-    "DOT",
-    "ES",
-    "ETH",
-    "ETHERLINK",
-    "FRAX",
-    "HYPE",
-    "INK",
-    "LENS",
-    "LINEA",
-    "LISK",
-    "METIS",
-    "MODE",
-    "NEO",
-    "NULS",
-    "NULS2",
-    "OP",
-    "POL",
-    "SOL",
-    "STT",
-    "SONIC",
-    "TEZOS",
-    "UNICHAIN",
-    "WLD",
-    "ZORA",
-]);
+pub(super) const CHAIN: Shape = Shape::OneOf(&chain::NAMES);
 /// Where a content or a file is.
 pub(super) const ITEM_TYPE: Shape = Shape::OneOf(&["inline", "storage", "ipfs"]);
 /// A list of texts.

@@ -121,6 +121,11 @@ fn within(length: usize, least: usize, most: usize) -> Result<(), Reason> {
     }
 }
 
+/// Whether a list or a map has a size that it may have; if not, that is refused.
+fn has_size(size: usize, (least, most): (usize, usize), findings: &mut Findings<'_>) -> bool {
+    within(size, least, most).map_err(|reason| findings.refuse(reason)).is_ok()
+}
+
 fn walk_list<'a>(
     item: &'static Shape,
     (least, most): (usize, usize),
@@ -131,8 +136,7 @@ fn walk_list<'a>(
         findings.refuse(Reason::Not("a list"));
         return None;
     };
-    if let Err(reason) = within(items.len(), least, most) {
-        findings.refuse(reason);
+    if !has_size(items.len(), (least, most), findings) {
         return None;
     }
     let before = findings.count();
@@ -158,8 +162,7 @@ fn walk_map<'a>(
         findings.refuse(Reason::Not("an object"));
         return None;
     };
-    if let Err(reason) = within(members.len(), 0, most) {
-        findings.refuse(reason);
+    if !has_size(members.len(), (0, most), findings) {
         return None;
     }
     let before = findings.count();

@@ -19,36 +19,8 @@ use core::fmt;
 
 pub use ethereum::{Address, recover};
 
+use super::chain::{self, Scheme};
 use super::message::Message;
-
-/// Chains whose addresses and signatures are Ethereum's.
-const ETHEREUM_LIKE: [&str; 23] = [
-    "ETH",
-    "ARB",
-    "BASE",
-    "BLAST",
-    "BOB",
-    "BSC",
-    "CYBER",
-    "ETHERLINK",
-    "FRAX",
-    "HYPE",
-    "INK",
-    "LENS",
-    "LINEA",
-    "LISK",
-    "METIS",
-    "MODE",
-    "NEO",
-    "OP",
-    "POL",
-    "SONIC",
-    "UNICHAIN",
-    "WLD",
-    "ZORA",
-];
-/// Chains whose keys are ed25519 in base58.
-const SOLANA_LIKE: [&str; 2] = ["SOL", "ES"];
 
 /// Why a signature is not good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,13 +58,9 @@ impl core::error::Error for SignatureError {}
 pub fn verify(message: &Message) -> Result<(), SignatureError> {
     let signature = message.signature().ok_or(SignatureError::Missing)?;
     let text = message.signed_text();
-    match message.chain() {
-        chain if ETHEREUM_LIKE.contains(&chain) => {
-            ethereum::verify(text.as_bytes(), message.sender(), signature)
-        }
-        chain if SOLANA_LIKE.contains(&chain) => {
-            solana::verify(text.as_bytes(), message.sender(), signature)
-        }
-        _ => Err(SignatureError::NotVerifiable),
+    match chain::scheme(message.chain()) {
+        Scheme::Ethereum => ethereum::verify(text.as_bytes(), message.sender(), signature),
+        Scheme::Solana => solana::verify(text.as_bytes(), message.sender(), signature),
+        Scheme::Other => Err(SignatureError::NotVerifiable),
     }
 }
