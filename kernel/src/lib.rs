@@ -19,6 +19,11 @@
 //! | [`node`] | scripts in, answers out, over HTTP |
 //! | [`metrics`] | what is counted, as Prometheus text |
 //! | [`network`] | what the node asks of its network: ports, addresses |
+//! | [`schedule`] | programs at their times |
+//! | [`subscribe`] | messages for the programs that wait for them |
+//! | [`triggers`] | both of these, put together |
+//! | [`message_node`] | messages, files and programs from a node of the Aleph network |
+//! | [`runnable`] | programs as what triggers them sees them |
 //! | [`run`] | a node on a network |
 //! | [`store`] | what outlives power-off: stores, volumes, what is on disks |
 //! | [`limits`] | every bound |
@@ -37,6 +42,7 @@ pub mod handover;
 pub mod identity;
 pub mod limits;
 pub mod machine;
+pub mod message_node;
 pub mod metrics;
 pub mod network;
 pub mod node;
@@ -44,5 +50,9 @@ pub mod particle;
 pub mod peers;
 pub mod program;
 pub mod run;
+pub mod runnable;
+pub mod schedule;
 pub mod service;
 pub mod store;
+pub mod subscribe;
+pub mod triggers;

@@ -220,3 +220,66 @@ pub const MAX_STORE_KEYS: usize = 16_384;
 pub const MAX_MEMORY_STORE_BYTES: usize = 64 << 20;
 /// What a node without a volume keeps may take one in so many bytes of the heap.
 pub const MEMORY_STORE_PART: usize = 8;
+
+/// Longest sleep between two looks at the schedules: so soon a clock that was set is noticed.
+pub const MAX_SCHEDULE_SLEEP_MS: u64 = 60_000;
+
+/// A message may take one in so many bytes of the heap, as JSON text.
+pub const MAX_MESSAGE_HEAP_PART: usize = 128;
+/// A message of this size is taken on every machine.
+pub const MIN_MESSAGE_BYTES: usize = 64 << 10;
+/// Messages that wait for one program.
+pub const MAX_QUEUED_MESSAGES: usize = 256;
+/// Messages that wait for programs may take one in so many bytes of the heap.
+pub const QUEUED_MESSAGES_PART: usize = 32;
+/// Messages that one program has been run for and that are remembered; older ones count as seen.
+pub const MAX_SEEN_PER_PROGRAM: usize = 4_096;
+/// Messages in one piece of what is kept of that.
+pub const SEEN_PIECE_ENTRIES: usize = 64;
+/// Pieces of one program.
+pub const MAX_SEEN_PIECES: usize = 128;
+/// The shortest pause before a run for which there was no room is tried again.
+pub const MIN_MESSAGE_RETRY_MS: u64 = 100;
+/// The longest.
+pub const MAX_MESSAGE_RETRY_MS: u64 = 10_000;
+/// How far the time of a message may be ahead of the node's clock: an hour.
+pub const MAX_MESSAGE_AHEAD_MS: u64 = 3_600_000;
+/// Messages that were posted and can be read back.
+pub const MAX_ACCEPTED_MESSAGES: usize = 1_024;
+/// Their bytes.
+pub const MAX_ACCEPTED_BYTES: usize = 8 << 20;
+/// They may take one in so many bytes of the heap.
+pub const ACCEPTED_MESSAGES_PART: usize = 64;
+/// Messages of one page, unless it is asked for more.
+pub const DEFAULT_MESSAGES_PER_PAGE: usize = 20;
+/// The most that a page has.
+pub const MAX_MESSAGES_PER_PAGE: usize = 200;
+/// Values of one filter.
+pub const MAX_FILTER_VALUES: usize = 256;
+
+/// Requests to the message node at once; those of programs are counted apart, up to as many.
+pub const MAX_NODE_REQUESTS: usize = 4;
+/// Time to connect to the message node, and to open its WebSocket.
+pub const NODE_CONNECT_MS: u64 = 10_000;
+/// The shortest pause before the message node is asked again after a failure.
+pub const MIN_NODE_BACKOFF_MS: u64 = 1_000;
+/// The longest.
+pub const MAX_NODE_BACKOFF_MS: u64 = 60_000;
+/// A page of messages from the message node.
+pub const MAX_FETCHED_PAGE_BYTES: usize = 4 << 20;
+/// Pages that are asked for in one round.
+pub const MAX_PAGES_PER_ROUND: usize = 50;
+/// Each round asks anew for so much before the newest message that was seen.
+pub const POLL_OVERLAP_SECONDS: u64 = 120;
+/// How far back a node asks that was off: a week.
+pub const MAX_CATCH_UP_SECONDS: u64 = 7 * 24 * 3600;
+/// A WebSocket over which nothing comes for so long is made anew.
+pub const FOLLOW_QUIET_MS: u64 = 300_000;
+/// Messages about permissions of one owner.
+pub const MAX_SECURITY_MESSAGES: usize = 200;
+/// Newest files of an owner of which the first that is good counts.
+pub const MAX_NEWEST_CANDIDATES: usize = 20;
+/// Posted programs whose files are fetched at once.
+pub const MAX_INSTALLS: usize = 8;
+/// An answer of the network's API to a program.
+pub const MAX_API_ANSWER_BYTES: usize = 1 << 20;

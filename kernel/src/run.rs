@@ -32,6 +32,7 @@ use crate::node::{Node, Web};
 use crate::peers::{Connected, Inbound};
 use crate::program::Programs;
 use crate::store::Store;
+use crate::triggers::{self, Triggers};
 
 /// What the node calls itself to its peers.
 const AGENT: &str = concat!("aerolith/", env!("CARGO_PKG_VERSION"));
@@ -72,6 +73,8 @@ pub struct Running {
     pub node: Rc<Node>,
     /// The programs that it hosts.
     pub programs: Programs,
+    /// What starts them, beside requests.
+    pub triggers: Triggers,
     /// Its connections with peers.
     pub swarm: Swarm,
 }
@@ -95,12 +98,13 @@ pub fn start<N: Network>(
         network.clone(),
         executor.clone(),
         executor.clone(),
-        MachineRng::new(machine),
+        MachineRng::new(machine.clone()),
         Inbound::new(&node),
     );
     node.set_peers(Rc::new(Connected::new(swarm.clone())));
-    let programs = Programs::new(node.clone(), store);
-    let running = Running { node, programs, swarm };
+    let programs = Programs::new(node.clone(), store.clone());
+    let triggers = triggers::start(executor, network, machine, &programs, store);
+    let running = Running { node, programs, triggers, swarm };
     executor.spawn(serve(executor.clone(), network.clone(), running.clone(), shares.http));
     running
 }
@@ -162,7 +166,7 @@ fn listen_addresses(node: &Node, addresses: &[IpAddr]) -> Vec<Multiaddr> {
 
 /// Listens, says so once there is an address, and serves for ever.
 async fn serve<N: Network>(executor: Executor, network: N, running: Running, http: usize) {
-    let Running { node, programs, swarm } = running;
+    let Running { node, programs, triggers, swarm } = running;
     let port = node.config().peers.port;
     match network.listen(port) {
         Ok(listener) => executor.spawn(serve_peers(listener, swarm.clone())),
@@ -179,7 +183,7 @@ async fn serve<N: Network>(executor: Executor, network: N, running: Running, htt
         }
     };
     executor.spawn(announce(executor.clone(), network, node.clone(), swarm));
-    let web = Web::new(programs);
+    let web = Web::new(programs).with_triggers(triggers);
     http::serve_listener(&listener, http, &Limits::default(), &executor, &web).await;
 }
 

@@ -9,6 +9,7 @@
 
 mod main_loop;
 mod network_timer;
+mod signal;
 mod slot;
 mod timer;
 mod turns;
@@ -16,6 +17,7 @@ mod wake;
 
 pub use main_loop::drive;
 pub use network_timer::{from_network, to_network};
+pub use signal::Signal;
 pub use slot::Slot;
 pub use timer::{Elapsed, Sleep};
 pub use turns::{Take, TurnGuard, Turns};

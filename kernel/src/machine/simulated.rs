@@ -26,6 +26,8 @@ struct State {
     halts: Cell<u64>,
     heap: Cell<HeapUse>,
     tick: Cell<Duration>,
+    /// The wall clock at the machine's entry, in milliseconds; `None`: there is no clock.
+    epoch_ms: Cell<Option<u64>>,
 }
 
 impl Simulated {
@@ -37,6 +39,7 @@ impl Simulated {
             random: Cell::new(seed),
             halts: Cell::new(0),
             tick: Cell::new(Duration::ZERO),
+            epoch_ms: Cell::new(Some(SIMULATED_EPOCH_MS)),
             heap: Cell::new(HeapUse { total: 256 << 20, used: 1 << 20, peak: 2 << 20 }),
         };
         Self { inner: Rc::new(state) }
@@ -56,6 +59,12 @@ impl Simulated {
     /// Lets `tick` pass at every look at the clock, as if work took time.
     pub fn set_tick(&self, tick: Duration) {
         self.inner.tick.set(tick);
+    }
+
+    /// Sets the wall clock, as somebody might who corrects it; `None` takes it away. Monotonic time goes on.
+    pub fn set_clock(&self, unix_ms: Option<u64>) {
+        let since_entry = self.inner.now.get().as_micros() / 1000;
+        self.inner.epoch_ms.set(unix_ms.map(|unix_ms| unix_ms.saturating_sub(since_entry)));
     }
 
     /// Sets what [`Machine::heap`] tells from now on.
@@ -81,7 +90,8 @@ impl Machine for Simulated {
     }
 
     fn unix_time_ms(&self) -> u64 {
-        SIMULATED_EPOCH_MS.saturating_add(self.now().as_micros() / 1000)
+        let since_entry = self.now().as_micros() / 1000;
+        self.inner.epoch_ms.get().map_or(0, |epoch_ms| epoch_ms.saturating_add(since_entry))
     }
 
     fn fill_random(&self, out: &mut [u8]) {

@@ -7,6 +7,7 @@
 //! | `GET /particles` | 200, a JSON array |
 //! | `GET /programs` | 200, a JSON array |
 //! | `GET /metrics` | 200, Prometheus text |
+//! | `POST /message`, `/api/v0/messages…` | see [`crate::subscribe`] |
 //! | what is for a program | what its run gives (see [`crate::program`]) |
 //!
 //! Errors of `POST /air` are a JSON object `{"error":{…}}`: 400 for a script or a query that does not
@@ -21,9 +22,11 @@ use netstack::http::{BodyError, Failure, Handler, Head, RequestBody, Response};
 
 use super::{Node, Problem, Success, parse_query};
 use crate::limits::RETRY_AFTER_SECONDS;
-use crate::metrics::CONTENT_TYPE;
+use crate::metrics::{CONTENT_TYPE, Exposition};
 use crate::program::Programs;
 use crate::service::write_json;
+use crate::subscribe::Messages;
+use crate::triggers::Triggers;
 
 /// Media types that are surely no script; the rest is taken, because tools send all sorts of types.
 const NO_SCRIPT: [&str; 3] =
@@ -34,13 +37,44 @@ const NO_SCRIPT: [&str; 3] =
 pub struct Web {
     node: Rc<Node>,
     programs: Programs,
+    triggers: Option<Triggers>,
 }
 
 impl Web {
     /// The HTTP side of the node of these programs.
     #[must_use]
     pub fn new(programs: Programs) -> Self {
-        Self { node: programs.node().clone(), programs }
+        Self { node: programs.node().clone(), programs, triggers: None }
+    }
+
+    /// The same, with what else starts the programs.
+    #[must_use]
+    pub fn with_triggers(mut self, triggers: Triggers) -> Self {
+        self.triggers = Some(triggers);
+        self
+    }
+
+    /// The answer to a request about messages.
+    async fn about_messages(
+        &self,
+        messages: &Messages,
+        head: &Head,
+        body: &mut impl RequestBody,
+    ) -> Result<Response, Failure> {
+        let most = messages.body_bytes();
+        let length = body.remaining().and_then(|length| usize::try_from(length).ok());
+        let Some(_permit) = self.node.body_permit(length.unwrap_or(most).min(most)) else {
+            return Ok(problem(&Problem::overloaded()));
+        };
+        messages.handle(head, body).await
+    }
+
+    fn metrics_page(&self) -> String {
+        let mut page = Exposition::default();
+        if let Some(triggers) = &self.triggers {
+            triggers.write_metrics(&mut page);
+        }
+        self.programs.metrics_page() + &page.finish()
     }
 
     async fn run(&self, head: &Head, body: &mut impl RequestBody) -> Result<Response, Failure> {
@@ -98,13 +132,21 @@ impl Handler for Web {
         if let Some(target) = self.programs.named(head) {
             return self.programs.answer(target, head, body).await;
         }
+        if let Some(messages) = self
+            .triggers
+            .as_ref()
+            .and_then(Triggers::messages)
+            .filter(|_| Messages::is_theirs(&head.path))
+        {
+            return self.about_messages(&messages, head, body).await;
+        }
         match (head.method.as_str(), head.path.as_str()) {
             ("POST", "/air") => self.run(head, body).await,
             ("GET" | "HEAD", "/health") => Ok(Response::json(200, self.node.health().to_json())),
             ("GET" | "HEAD", "/particles") => Ok(Response::json(200, self.node.particles_json())),
             ("GET" | "HEAD", "/programs") => Ok(Response::json(200, self.programs.to_json())),
             ("GET" | "HEAD", "/metrics") => {
-                Ok(Response::with_body(200, CONTENT_TYPE, self.programs.metrics_page()))
+                Ok(Response::with_body(200, CONTENT_TYPE, self.metrics_page()))
             }
             (_, "/air") => Ok(Response::method_not_allowed(&["POST"])),
             (_, "/health" | "/metrics" | "/particles" | "/programs") => {

@@ -74,6 +74,7 @@ use log::{info, warn};
 
 use crate::aleph::item_hash::ItemHash;
 use crate::aleph::package::Limits;
+use crate::executor::Signal;
 use crate::node::Node;
 use crate::store::Store;
 use limits::{MAX_PROGRAMS, PACKAGE_PART};
@@ -84,6 +85,7 @@ pub struct Programs {
     shared: Rc<Shared>,
     hosted: Rc<RefCell<BTreeMap<ItemHash, Rc<Hosted>>>>,
     lanes: Rc<Cell<u32>>,
+    changes: Signal,
 }
 
 /// What all programs of a node have in common.
@@ -103,7 +105,12 @@ impl Programs {
         let config = &node.config().programs;
         let (concurrency, queue) = (count(config.concurrency), count(config.queue));
         let shared = Shared { node, store, api: RefCell::new(None), concurrency, queue };
-        Self { shared: Rc::new(shared), hosted: Rc::default(), lanes: Rc::default() }
+        Self {
+            shared: Rc::new(shared),
+            hosted: Rc::default(),
+            lanes: Rc::default(),
+            changes: Signal::new(),
+        }
     }
 
     /// The node that they run on.
@@ -156,6 +163,7 @@ impl Programs {
         let hosted = Rc::new(Hosted::new(definition, script, self.shared.clone(), lane));
         info!(target: "program", "hosts {}", web::shown_path(&hosted));
         self.hosted.borrow_mut().insert(id, hosted.clone());
+        self.changes.give();
         Ok(hosted)
     }
 
@@ -180,7 +188,14 @@ impl Programs {
     /// Hosts a program no longer: runs that have begun go on, those that wait do not. What it kept stays.
     pub fn remove(&self, program: &ItemHash) -> bool {
         let removed = self.hosted.borrow_mut().remove(program);
+        self.changes.give();
         removed.inspect(|hosted| hosted.remove()).is_some()
+    }
+
+    /// Is given whenever a program comes or goes.
+    #[must_use]
+    pub fn changes(&self) -> Signal {
+        self.changes.clone()
     }
 
     /// The program of this name.

@@ -120,17 +120,27 @@ impl Message {
     /// # Errors
     /// [`Refusals`]: which fields are wrong, and why.
     pub fn parse_published(text: &str) -> Result<Self, Refusals> {
-        let document = read_json(text, MAX_MESSAGE_BYTES, "")?;
-        let Some(members) = document.as_object().filter(|members| members.get("content").is_none())
-        else {
-            return Self::from_value(&document);
+        Self::from_published(&read_json(text, MAX_MESSAGE_BYTES, "")?)
+    }
+
+    /// Takes a message that is read already, as its author publishes it.
+    ///
+    /// # Errors
+    /// [`Refusals`]: which fields are wrong, and why.
+    pub fn from_published(document: &Value) -> Result<Self, Refusals> {
+        let is_missing = |members: &&Object| {
+            members.get("content").is_none_or(|content| *content == Value::Null)
+        };
+        let Some(members) = document.as_object().filter(is_missing) else {
+            return Self::from_value(document);
         };
         let Some(inline) = members.get("item_content").and_then(Value::as_str) else {
-            return Self::from_value(&document);
+            return Self::from_value(document);
         };
         let content = read_json(inline, MAX_INLINE_BYTES, "item_content")?;
         let content = [(Arc::from("content"), content)];
-        let members = members.iter().cloned().chain(content).collect();
+        let others = members.iter().filter(|(name, _)| &**name != "content").cloned();
+        let members = others.chain(content).collect();
         let document = Value::object(members)
             .map_err(|_| Refusals::one("item_content", Reason::Not("shallow enough")))?;
         Self::from_value(&document)
@@ -207,6 +217,15 @@ impl Message {
     #[must_use]
     pub fn signature(&self) -> Option<&str> {
         self.envelope.get("signature").and_then(Value::as_str)
+    }
+
+    /// When the content says that it was made, in seconds since 1970; unlike [`time`](Self::time) this is
+    /// what the item hash covers.
+    #[must_use]
+    pub fn content_time(&self) -> Option<f64> {
+        let number = self.content()?.get("time")?.as_number()?;
+        #[expect(clippy::cast_precision_loss, reason = "a time of this era is exact")]
+        number.as_float().or_else(|| number.as_i64().map(|whole| whole as f64))
     }
 
     /// When it was published, in seconds since 1970.

@@ -38,10 +38,14 @@ const MEMBERS: [&str; 15] = [
 /// The value that the program gets for a message.
 #[must_use]
 pub fn scope(message: &Message) -> Value {
-    let members = alloc::vec![
-        (Arc::from("type"), "aleph.message".into()),
-        (Arc::from("body"), body(message).as_str().into()),
-    ];
+    scope_of(body(message).as_str().into())
+}
+
+/// The same for a [`body`] that is at hand, as a text.
+#[must_use]
+pub fn scope_of(body: Value) -> Value {
+    let members =
+        alloc::vec![(Arc::from("type"), "aleph.message".into()), (Arc::from("body"), body)];
     // One level is not too deep.
     Value::object(members).unwrap_or_default()
 }

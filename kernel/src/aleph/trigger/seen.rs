@@ -32,10 +32,26 @@ impl Seen {
         Self { most, by_time: BTreeSet::new(), times: BTreeMap::new(), forgotten_until: None }
     }
 
+    /// Whether a message of this time, in milliseconds since 1970, has been dealt with.
+    #[must_use]
+    pub fn has(&self, hash: &ItemHash, time: u64) -> bool {
+        self.forgotten_until.is_some_and(|until| time <= until) || self.times.contains_key(hash)
+    }
+
+    /// Up to which time everything counts as seen, if anything has been forgotten.
+    #[must_use]
+    pub fn forgotten_until(&self) -> Option<u64> {
+        self.forgotten_until
+    }
+
+    /// Counts everything up to this time as seen, as an earlier life did.
+    pub fn forget_until(&mut self, time: u64) {
+        self.forgotten_until = self.forgotten_until.max(Some(time));
+    }
+
     /// Whether a message of this time, in milliseconds since 1970, is new; from now on it is not.
     pub fn is_new(&mut self, hash: &ItemHash, time: u64) -> bool {
-        if self.forgotten_until.is_some_and(|until| time <= until) || self.times.contains_key(hash)
-        {
+        if self.has(hash, time) {
             return false;
         }
         self.times.insert(hash.clone(), time);

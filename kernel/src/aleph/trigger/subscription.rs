@@ -41,6 +41,18 @@ pub fn matches(subscription: &Value, message: &Message) -> bool {
     })
 }
 
+/// Whether a message whose content is not at hand may match a subscription once it is.
+#[must_use]
+pub fn may_match(subscription: &Value, message: &Message) -> bool {
+    let Some(members) = subscription.as_object().filter(|members| !members.is_empty()) else {
+        return false;
+    };
+    members.iter().all(|(name, pattern)| match &**name {
+        "content" | "tags" => true,
+        name => message.envelope().get(name).is_some_and(|value| is_like(pattern, value)),
+    })
+}
+
 /// Recurses as deep as the pattern nests, which is bounded.
 fn is_like(pattern: &Value, value: &Value) -> bool {
     match (pattern, value) {

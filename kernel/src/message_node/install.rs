@@ -1,0 +1,192 @@
+//! Programs from the message node: their messages and files fetched, and hosted.
+//!
+//! Amendments of a program's *files* are followed where its message says so (`use_latest`). A newer PROGRAM message
+//! that replaces an older one is another program with another name, as with the network's nodes: who wants
+//! it names it.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::fmt;
+
+use log::{info, warn};
+
+use super::fetch::{self, FetchError};
+use super::{Backoff, MessageNode, NodeError, random};
+use crate::aleph::item_hash::ItemHash;
+use crate::aleph::message::Message;
+use crate::aleph::program::Program;
+use crate::aleph::resolve::is_permitted;
+use crate::aleph::schema::Refusals;
+use crate::executor::Executor;
+use crate::limits::MAX_INSTALLS;
+use crate::machine::Machine;
+use crate::program::{Definition, Hosted, InstallError, Programs};
+
+/// Has programs hosted.
+pub trait Install {
+    /// Hosts the program of a PROGRAM message that was verified, as soon as its files are there.
+    fn install(&self, message: Message);
+}
+
+/// Why a program is not hosted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NotInstalled {
+    /// Its message or its files cannot be had.
+    Fetch(FetchError),
+    /// The message's sender may not speak for its content's address.
+    NotPermitted,
+    /// The message is that of no program that runs here.
+    Message(Refusals),
+    /// What was fetched cannot be hosted.
+    Program(InstallError),
+}
+
+impl fmt::Display for NotInstalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetch(error) => error.fmt(f),
+            Self::NotPermitted => f.write_str("its sender may not speak for its owner"),
+            Self::Message(refusals) => refusals.fmt(f),
+            Self::Program(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for NotInstalled {}
+
+impl From<NodeError> for NotInstalled {
+    fn from(error: NodeError) -> Self {
+        Self::Fetch(error.into())
+    }
+}
+
+/// Fetches programs from the message node and has them hosted.
+pub struct Installer {
+    node: Rc<dyn MessageNode>,
+    programs: Programs,
+    machine: Rc<dyn Machine>,
+    executor: Executor,
+    message_bytes: usize,
+    under_way: Rc<Cell<usize>>,
+}
+
+impl Installer {
+    /// An installer that reads messages of up to so many bytes.
+    #[must_use]
+    pub fn new(
+        node: Rc<dyn MessageNode>,
+        programs: Programs,
+        machine: Rc<dyn Machine>,
+        executor: Executor,
+        message_bytes: usize,
+    ) -> Rc<Self> {
+        Rc::new(Self { node, programs, machine, executor, message_bytes, under_way: Rc::default() })
+    }
+
+    /// Fetches and hosts these programs, each tried again and again until it is there.
+    pub fn fetch_all(self: &Rc<Self>, programs: Vec<ItemHash>) {
+        for hash in programs {
+            let installer = self.clone();
+            self.executor.spawn(async move { installer.fetch_patiently(&hash).await });
+        }
+    }
+
+    async fn fetch_patiently(&self, hash: &ItemHash) {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.fetch(hash).await {
+                Ok(_) => return,
+                Err(NotInstalled::Fetch(FetchError::Node(error))) => {
+                    warn!(target: "aleph", "program {hash}: {error}");
+                    self.executor.sleep(backoff.next(random(&*self.machine))).await;
+                }
+                Err(error) => {
+                    warn!(target: "aleph", "program {hash} is not hosted: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Fetches and hosts the program of this item hash.
+    ///
+    /// # Errors
+    /// [`NotInstalled`].
+    pub async fn fetch(&self, hash: &ItemHash) -> Result<Rc<Hosted>, NotInstalled> {
+        let message = fetch::message(&*self.node, hash, self.message_bytes).await?;
+        let mut known = super::Known::default();
+        if let Some(owner) = message.content().and_then(|content| content.get("address")?.as_str())
+            && !owner.eq_ignore_ascii_case(message.sender())
+        {
+            known.set_security(
+                owner,
+                fetch::security(&*self.node, owner, self.message_bytes).await?,
+            );
+        }
+        if !is_permitted(&known, &message) {
+            return Err(NotInstalled::NotPermitted);
+        }
+        self.host(&message).await
+    }
+
+    /// Fetches the files of a program whose message was verified, and hosts it.
+    async fn host(&self, message: &Message) -> Result<Rc<Hosted>, NotInstalled> {
+        let program = Program::from_message(message).map_err(NotInstalled::Message)?;
+        let limits = self.programs.package_limits();
+        let fetch = async |source| {
+            let found = fetch::source(&*self.node, source, limits.packed_bytes, self.message_bytes);
+            let found = found.await.map_err(NotInstalled::Fetch)?;
+            Ok::<_, NotInstalled>(found.map(|(_, bytes)| bytes))
+        };
+        let code = fetch(&program.code.source).await?;
+        let data = match &program.data {
+            Some(data) => fetch(&data.source).await?,
+            None => None,
+        };
+        let definition = Definition::new(program, code.as_deref(), data.as_deref(), &limits);
+        let hosted = self.programs.install(definition.map_err(NotInstalled::Program)?);
+        hosted.map_err(NotInstalled::Program)
+    }
+}
+
+/// Tries a few times, then gives up: who posted the message may post it again.
+const ATTEMPTS: u32 = 5;
+
+impl Install for Rc<Installer> {
+    fn install(&self, message: Message) {
+        if self.under_way.get() >= MAX_INSTALLS {
+            warn!(target: "aleph", "program {}: too many are being fetched", message.item_hash());
+            return;
+        }
+        self.under_way.set(self.under_way.get() + 1);
+        let installer = self.clone();
+        self.executor.spawn(async move {
+            let hash = message.item_hash();
+            let mut backoff = Backoff::new();
+            for attempt in 1..=ATTEMPTS {
+                match installer.host(&message).await {
+                    Ok(_) => {
+                        info!(target: "aleph", "program {hash} was fetched");
+                        break;
+                    }
+                    Err(NotInstalled::Fetch(FetchError::Node(error))) if attempt < ATTEMPTS => {
+                        warn!(target: "aleph", "program {hash}: {error}");
+                        installer.executor.sleep(backoff.next(random(&*installer.machine))).await;
+                    }
+                    Err(error) => {
+                        warn!(target: "aleph", "program {hash} is not hosted: {error}");
+                        break;
+                    }
+                }
+            }
+            installer.under_way.set(installer.under_way.get().saturating_sub(1));
+        });
+    }
+}
+
+impl fmt::Debug for Installer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Installer").field("programs", &self.programs).finish_non_exhaustive()
+    }
+}

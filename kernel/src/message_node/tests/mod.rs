@@ -1,0 +1,5 @@
+//! The message node's side, played by an in-memory one: rounds, files, programs, the WebSocket.
+
+mod fetching;
+mod following;
+mod polling;
