@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod air;
+pub mod aleph_sdk;
 pub mod bench;
 pub mod boot_log;
 pub mod build;

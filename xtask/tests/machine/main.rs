@@ -17,6 +17,8 @@ mod harness;
 mod hostile;
 mod linux_entry;
 mod loaders;
+#[path = "../network/message_node.rs"]
+mod message_node;
 mod node;
 mod pair;
 mod peer;
@@ -27,10 +29,14 @@ mod serve;
 mod shapes;
 #[path = "../network/soak_command.rs"]
 mod soak;
+mod triggered;
+#[path = "../network/triggers.rs"]
+mod triggers;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use xtask::aleph_sdk::AlephSdk;
 use xtask::stock_client::StockClient;
 
 use crate::node::Kind;
@@ -56,6 +62,8 @@ fn main() {
     shapes::add(&mut trials);
     let client = if arguments.list { None } else { found_client() };
     clients::add(&mut trials, client.as_ref());
+    let sdk = if arguments.list { None } else { found_sdk() };
+    triggered::add(&mut trials, sdk.as_ref());
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -63,6 +71,13 @@ fn main() {
 fn found_client() -> Option<StockClient> {
     StockClient::prepare()
         .inspect_err(|reason| eprintln!("SKIPPED: everything with the stock client: {reason:#}"))
+        .ok()
+}
+
+/// The Aleph network's client, likewise.
+fn found_sdk() -> Option<AlephSdk> {
+    AlephSdk::prepare()
+        .inspect_err(|reason| eprintln!("SKIPPED: everything with the Aleph client: {reason:#}"))
         .ok()
 }
 

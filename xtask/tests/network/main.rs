@@ -2,16 +2,19 @@
 
 mod comparison_host;
 mod http;
+mod message_node;
 mod send;
 mod send_command;
 mod soak;
 mod soak_command;
 mod stock_client;
+mod triggers;
 
 use std::path::Path;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
+use xtask::aleph_sdk::AlephSdk;
 use xtask::run::DEFAULT_MEMORY;
 use xtask::stock_client::StockClient;
 use xtask::subject::Subject;
@@ -26,6 +29,18 @@ fn main() {
     comparison_host::add(&mut trials, client.as_ref());
     send::add(&mut trials, client.as_ref());
     stock_client::add(&mut trials, client.as_ref());
+    let sdk = if listing { None } else { aleph_sdk() };
+    trials.push(trial("programs_run_for_messages_and_at_their_times", || {
+        triggers::programs_run(node, "127.0.0.1")
+    }));
+    let ignored = sdk.is_none();
+    let published = move || match &sdk {
+        Some(sdk) => triggers::published_by_the_sdk(node, "127.0.0.1", sdk),
+        None => Ok(()),
+    };
+    trials.push(
+        trial("the_network_s_own_client_publishes_to_a_node", published).with_ignored_flag(ignored),
+    );
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -33,6 +48,13 @@ fn main() {
 fn stock_client() -> Option<StockClient> {
     StockClient::prepare()
         .inspect_err(|reason| eprintln!("SKIPPED: everything with the stock client: {reason:#}"))
+        .ok()
+}
+
+/// The Aleph network's client, or a word about why its test is shown as ignored.
+fn aleph_sdk() -> Option<AlephSdk> {
+    AlephSdk::prepare()
+        .inspect_err(|reason| eprintln!("SKIPPED: everything with the Aleph client: {reason:#}"))
         .ok()
 }
 
