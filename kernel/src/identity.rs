@@ -8,8 +8,16 @@ use core::fmt;
 use air_core::data::KeyPair;
 use netstack::libp2p::{Keypair, PeerId};
 
-use crate::config::Seed;
+use log::{error, warn};
+
+use crate::config::{IdentityConfig, Seed};
 use crate::machine::Machine;
+use crate::store::{Store, StoreError};
+
+/// The key of a store under which the node's own key is.
+pub const STORE_KEY: &str = "identity";
+/// Length of what is there.
+const SEED_BYTES: usize = 32;
 
 /// The node's key and peer id. The secret half is never shown.
 #[derive(Clone)]
@@ -34,13 +42,10 @@ impl Identity {
         Self { seed: seed.clone(), key_pair, network_key, id, peer_id: id.to_string().into() }
     }
 
-    /// A new identity from the randomness of `machine`. It is lost at power-off, as nothing is kept on
-    /// volumes.
+    /// A new identity from the randomness of `machine`.
     #[must_use]
     pub fn generate(machine: &dyn Machine) -> Self {
-        let mut bytes = [0; 32];
-        machine.fill_random(&mut bytes);
-        Self::from_seed(&Seed::new(bytes))
+        Self::from_seed(&new_seed(machine))
     }
 
     /// The secret from which the key is made.
@@ -84,6 +89,89 @@ impl Identity {
     pub fn peer_id(&self) -> &Arc<str> {
         &self.peer_id
     }
+}
+
+/// Where the node's key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The configuration names it.
+    Configuration,
+    /// It was kept from an earlier boot.
+    Store,
+    /// It was made now, and is kept.
+    Made,
+    /// It was made now, and is gone at power-off.
+    Passing,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Configuration => "from the configuration",
+            Self::Store => "from the volume",
+            Self::Made => "made, and kept on the volume",
+            Self::Passing => "made, and lost at power-off",
+        })
+    }
+}
+
+/// Fills in the key that the configuration leaves open: the one in `store`, else a new one, which is kept
+/// there if the store lasts. One that is there but cannot be read stays there, for a person to look at.
+pub async fn settle(
+    config: &mut IdentityConfig,
+    store: &dyn Store,
+    machine: &dyn Machine,
+) -> Origin {
+    if config.seed.is_some() {
+        return Origin::Configuration;
+    }
+    match kept(store).await {
+        Ok(Some(seed)) => {
+            config.seed = Some(seed);
+            return Origin::Store;
+        }
+        Ok(None) => {}
+        Err(reason) => {
+            error!(target: "node", "the key on the volume cannot be read: {reason}");
+            config.seed = Some(new_seed(machine));
+            return Origin::Passing;
+        }
+    }
+    let seed = new_seed(machine);
+    let origin = match keep(store, &seed).await {
+        _ if !store.is_lasting() => Origin::Passing,
+        Ok(()) => Origin::Made,
+        Err(reason) => {
+            warn!(target: "node", "the key cannot be kept: {reason}");
+            Origin::Passing
+        }
+    };
+    config.seed = Some(seed);
+    origin
+}
+
+fn new_seed(machine: &dyn Machine) -> Seed {
+    let mut bytes = [0; SEED_BYTES];
+    machine.fill_random(&mut bytes);
+    Seed::new(bytes)
+}
+
+/// The key in a store, if there is one.
+async fn kept(store: &dyn Store) -> Result<Option<Seed>, StoreError> {
+    let Some(mut value) = store.get(STORE_KEY).await? else { return Ok(None) };
+    let seed = <[u8; SEED_BYTES]>::try_from(&value[..]).map(Seed::new);
+    value.fill(0);
+    // Keeps the compiler from leaving out stores to memory that nobody reads again.
+    core::hint::black_box(&value);
+    seed.map(Some).map_err(|_| StoreError::Damaged)
+}
+
+async fn keep(store: &dyn Store, seed: &Seed) -> Result<(), StoreError> {
+    if !store.is_lasting() {
+        return Ok(());
+    }
+    store.put(STORE_KEY, seed.expose()).await?;
+    store.flush().await
 }
 
 impl fmt::Debug for Identity {

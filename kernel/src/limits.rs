@@ -220,6 +220,36 @@ pub const MAX_STORE_KEYS: usize = 16_384;
 pub const MAX_MEMORY_STORE_BYTES: usize = 64 << 20;
 /// What a node without a volume keeps may take one in so many bytes of the heap.
 pub const MEMORY_STORE_PART: usize = 8;
+/// Operations that wait for a volume may hold so many bytes of values.
+pub const MAX_STORE_QUEUED_BYTES: usize = 64 << 20;
+/// Sectors of the smallest volume: 64 KiB.
+pub const MIN_VOLUME_SECTORS: u64 = 128;
+/// Sectors of each half of the largest volume: 256 MiB. What a disk has beyond two of them is not used.
+pub const MAX_VOLUME_HALF_SECTORS: u64 = 512 << 10;
+/// A volume is full when one in so many sectors of a half is left.
+pub const VOLUME_SLACK_PART: u64 = 8;
+/// Records of a volume that are not flushed; one more, and they are.
+pub const MAX_UNFLUSHED_RECORDS: usize = 256;
+/// Sectors after the end of a volume's log that are searched for what damage cut off: 1 MiB.
+pub const VOLUME_DAMAGE_LOOK_SECTORS: u64 = 2 << 10;
+/// Disks that are looked at.
+pub const MAX_DISKS: usize = 16;
+/// Entries of a partition table, in bytes; the usual 128 of them have 16 KiB.
+pub const MAX_GPT_BYTES: usize = 64 << 10;
+/// Partitions of one disk.
+pub const MAX_GPT_PARTITIONS: usize = 64;
+/// Sectors at the beginning of a disk that are zeros if it is blank: 1 MiB.
+pub const BLANK_LOOK_SECTORS: u64 = 2 << 10;
+/// Sectors at the end of a disk that are zeros if it is blank: 64 KiB.
+pub const BLANK_LOOK_SECTORS_AT_END: u64 = 128;
+/// The root directory of a NoCloud disk.
+pub const MAX_CIDATA_DIRECTORY_BYTES: usize = 64 << 10;
+/// A file of a NoCloud disk.
+pub const MAX_CIDATA_FILE_BYTES: usize = 64 << 10;
+/// Nesting of a file of a NoCloud disk.
+pub const MAX_CIDATA_DEPTH: usize = 8;
+/// Values in a file of a NoCloud disk.
+pub const MAX_CIDATA_ITEMS: usize = 1024;
 
 /// Longest sleep between two looks at the schedules: so soon a clock that was set is noticed.
 pub const MAX_SCHEDULE_SLEEP_MS: u64 = 60_000;

@@ -18,7 +18,8 @@ use crate::limits::MAX_CONFIG_BYTES;
 /// The version of the form that this build writes and reads.
 pub const BLOB_VERSION: u16 = 3;
 
-const MAGIC: &[u8; 6] = b"AEROCF";
+/// What a configuration begins with.
+pub const MAGIC: &[u8; 6] = b"AEROCF";
 const HEADER_BYTES: usize = 12;
 
 /// Why bytes are not a configuration.

@@ -13,7 +13,7 @@ mod secret;
 
 pub use address::Address;
 pub use aleph::AlephConfig;
-pub use blob::{BLOB_VERSION, DecodeError, EncodeError};
+pub use blob::{BLOB_VERSION, DecodeError, EncodeError, MAGIC};
 pub use cidr::Cidr;
 pub use origin::{NotOrigin, Origin};
 pub use secret::Seed;

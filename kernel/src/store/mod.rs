@@ -1,6 +1,6 @@
 //! What a node keeps over power-off: bytes under names, and the disks that they are on.
 //!
-//! A [`Store`] is what the node's parts see; [`Memory`] is one that forgets. Who keeps something owns a
+//! A [`Store`] is what the node's parts see; [`Memory`] is one that forgets, [`Volume`] one on a disk. Who keeps something owns a
 //! part of the names:
 //!
 //! | key | whose | content |
@@ -9,17 +9,31 @@
 //! | `program/<item hash>/…` | programs | what a program keeps |
 //! | `seen/<item hash>` | triggers | messages that a program has been run for |
 //!
-//! Below are [`BlockDevice`], which the machine implements over its disks, and [`gpt`], by which disks
-//! say what is on them.
+//! Below are [`BlockDevice`], which the machine implements over its disks, and what disks say of
+//! themselves: [`Disks::survey`]. [`take_up`] goes from disks to what a node begins with.
 
 mod device;
 mod error;
 pub mod gpt;
+pub mod iso9660;
 mod memory;
+pub mod nocloud;
+mod part;
+mod survey;
+mod taken_up;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod volume;
 
 pub use device::{BlockDevice, DeviceError, SECTOR_BYTES, check_range};
 pub use error::StoreError;
 pub use memory::Memory;
+pub use part::Part;
+pub use survey::{Area, AreaError, Content, Disks, Place};
+pub use taken_up::{TakenUp, take_up};
+pub use volume::{Volume, VolumeError};
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -82,8 +82,8 @@ const CRC_TABLE: [u32; 256] = {
     table
 };
 
-/// The CRC-32 of zip and gzip (RFC 1952, section 8).
-pub(super) fn crc32(bytes: &[u8]) -> u32 {
+/// The CRC-32 of zip, gzip (RFC 1952, section 8) and partition tables.
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes
         .iter()
         .fold(!0, |crc: u32, byte| CRC_TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8))

@@ -35,7 +35,12 @@ fn by_path(path: &str) -> Option<Route<'_>> {
 }
 
 fn by_host(host: &str) -> Option<ItemHash> {
-    let (label, _) = host.split_once('.')?;
+    from_host_label(host.split_once('.')?.0)
+}
+
+/// The program or instance whose [`host_label`] this is.
+#[must_use]
+pub fn from_host_label(label: &str) -> Option<ItemHash> {
     if label.len() != LABEL_LETTERS {
         return None;
     }
