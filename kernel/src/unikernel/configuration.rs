@@ -1,8 +1,8 @@
-//! Where the configuration comes from: a word of the command line, else an item of fw_cfg, else the initial
-//! RAM disk.
+//! Where the configuration comes from before the disks are asked: a word of the command line, else an item
+//! of fw_cfg, else the initial RAM disk.
 //!
-//! One that cannot be used is reported, and the defaults are taken: a node that runs can be asked
-//! what is wrong with it.
+//! One that cannot be used is reported, and the node goes on as if there were none: a node that runs can be
+//! asked what is wrong with it.
 
 use alloc::vec::Vec;
 
@@ -35,16 +35,15 @@ pub fn handed_over(info: &BootInfo) -> Handover<'static> {
     parts
 }
 
-/// The node's configuration; the log level in it is in force unless the command line names one.
-pub fn find(words: &CommandLine, handed: &Handover<'_>) -> Config {
-    let config = given(words, handed).unwrap_or_default();
+/// Puts the log level of the configuration in force, unless the command line names one.
+pub fn set_log_level(words: &CommandLine, config: &Config) {
     if words.value(LEVEL_WORD).is_none() {
         logger::init(filter(config.log));
     }
-    config
 }
 
-fn given(words: &CommandLine, handed: &Handover<'_>) -> Option<Config> {
+/// The configuration that came with the machine's start, if there is one that can be used.
+pub fn given(words: &CommandLine, handed: &Handover<'_>) -> Option<Config> {
     let (source, blob) = if let Some(text) = words.value(WORD) {
         ("the command line", decode_word(text)?)
     } else if let Some(blob) = item() {

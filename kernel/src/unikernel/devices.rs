@@ -5,12 +5,15 @@ use alloc::vec::Vec;
 use hypervisor_glue::acpi::Acpi;
 use hypervisor_glue::boot::BootInfo;
 use hypervisor_glue::entropy::{Csprng, Source};
+use hypervisor_glue::limits::BLK_DEVICES;
 use hypervisor_glue::power::{self, ExitCode};
 use hypervisor_glue::virtio::{
-    self, DeviceType, Found, MachineTransport, VirtioNet, VirtioRng, VirtioVsock,
+    self, DeviceType, Found, MachineTransport, VirtioBlk, VirtioNet, VirtioRng, VirtioVsock,
 };
 use log::{error, info, warn};
 use rand_core::Rng;
+
+use super::disks::DiskDevices;
 
 /// What was found.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub struct Devices {
     pub nic: Option<VirtioNet<MachineTransport>>,
     /// The first socket device that works: the way to the host's own protocol.
     pub vsock: Option<VirtioVsock<MachineTransport>>,
+    /// The disks that work.
+    pub disks: DiskDevices,
     /// The generator of random numbers.
     pub random: Csprng,
 }
@@ -27,7 +32,8 @@ pub struct Devices {
 /// make keys.
 pub fn find(info: &BootInfo, acpi: &Acpi) -> Devices {
     let words = info.command_line.values("virtio_mmio.device");
-    let wanted = [DeviceType::EntropySource, DeviceType::Network, DeviceType::Socket];
+    let wanted =
+        [DeviceType::EntropySource, DeviceType::Network, DeviceType::Socket, DeviceType::Block];
     let found = virtio::discover(acpi, &info.memory_map, words, &wanted);
     let (sources, others): (Vec<Found>, Vec<Found>) =
         found.into_iter().partition(|device| device.kind == DeviceType::EntropySource);
@@ -35,6 +41,9 @@ pub fn find(info: &BootInfo, acpi: &Acpi) -> Devices {
     let (sockets, others): (Vec<Found>, Vec<Found>) =
         others.into_iter().partition(|device| device.kind == DeviceType::Socket);
     let vsock = sockets.into_iter().find_map(socket);
+    let (disks, others): (Vec<Found>, Vec<Found>) =
+        others.into_iter().partition(|device| device.kind == DeviceType::Block);
+    let disks = DiskDevices::new(disks.into_iter().filter_map(disk).take(BLK_DEVICES).collect());
     let mut others = others.into_iter();
     let nic = others.by_ref().find_map(|device| network(device, &mut random));
     if nic.is_none() && vsock.is_none() {
@@ -43,7 +52,7 @@ pub fn find(info: &BootInfo, acpi: &Acpi) -> Devices {
     for unused in others {
         warn!(target: "boot", "network at {}: not used, as there is one already", unused.place);
     }
-    Devices { nic, vsock, random }
+    Devices { nic, vsock, disks, random }
 }
 
 fn generator(devices: Vec<Found>) -> Csprng {
@@ -63,6 +72,14 @@ fn generator(devices: Vec<Found>) -> Csprng {
         error!(target: "boot", "cannot boot: {reason}");
         power::exit(ExitCode::CannotBoot)
     })
+}
+
+fn disk(device: Found) -> Option<VirtioBlk<MachineTransport>> {
+    let place = device.place;
+    VirtioBlk::new(device.transport, device.interrupt)
+        .inspect(|disk| info!(target: "boot", "disk at {place}: {} sectors", disk.sectors()))
+        .inspect_err(|reason| warn!(target: "boot", "disk at {place}: {reason}"))
+        .ok()
 }
 
 fn network(device: Found, random: &mut Csprng) -> Option<VirtioNet<MachineTransport>> {

@@ -1,9 +1,12 @@
-//! The end that somebody asks for: connections are closed in order, then the main loop ends.
+//! The end that somebody asks for: connections are closed in order, what is kept is flushed, then the main
+//! loop ends.
 
+use alloc::rc::Rc;
 use core::time::Duration;
 
 use hypervisor_glue::power_request::PowerRequest;
 use kernel::executor::{Executor, Slot};
+use kernel::store::Store;
 use log::{info, warn};
 use netstack::Stack;
 use netstack::libp2p::swarm::Swarm;
@@ -40,8 +43,14 @@ impl Ending {
     }
 }
 
-/// Waits until somebody asks, tells the peers, and closes all connections.
-pub async fn close(executor: Executor, stack: Stack, swarm: Swarm, ending: Ending) {
+/// Waits until somebody asks, tells the peers, closes all connections, and flushes the store.
+pub async fn close(
+    executor: Executor,
+    stack: Stack,
+    swarm: Swarm,
+    store: Rc<dyn Store>,
+    ending: Ending,
+) {
     let request = ending.asked.take().await;
     info!(target: "power", "{request}: closing all connections");
     let begun = executor.now();
@@ -52,6 +61,14 @@ pub async fn close(executor: Executor, stack: Stack, swarm: Swarm, ending: Endin
     if closed.is_err() {
         let open = stack.counters().connections_open;
         warn!(target: "power", "{open} connections were not closed within {} s", PATIENCE.as_secs());
+    }
+    match executor.timeout_at(executor.now().after(PATIENCE), store.flush()).await {
+        Ok(Ok(())) if store.is_lasting() => info!(target: "power", "the volume is flushed"),
+        Ok(Ok(())) => {}
+        Ok(Err(reason)) => warn!(target: "power", "the volume is not flushed: {reason}"),
+        Err(_) => {
+            warn!(target: "power", "the volume was not flushed within {} s", PATIENCE.as_secs());
+        }
     }
     ending.over.put(());
 }

@@ -9,6 +9,7 @@ use hypervisor_glue::{apic, clock};
 use kernel::machine::{Instant, MainLoop, NetworkDeviceUse};
 use netstack::Stack;
 
+use super::disks::DiskDevices;
 use super::ending::Ending;
 use super::hardware::NetworkDeviceCell;
 use super::sockets::Sockets;
@@ -16,14 +17,15 @@ use super::sockets::Sockets;
 /// How often a machine that does not sleep, so takes no interrupts, looks for requests to switch off.
 const REQUEST_LOOK_MICROS: u64 = 100_000;
 /// How often a device is looked at that cannot interrupt.
-const DEAF_POLL_MICROS: u64 = 1_000;
+pub const DEAF_POLL_MICROS: u64 = 1_000;
 
-/// The machine's devices under the stack and the sockets.
+/// The machine's devices under the stack, the sockets and the store.
 #[derive(Debug)]
 pub struct Host {
     stack: Stack,
     nic: Option<VirtioNet<MachineTransport>>,
     sockets: Option<Sockets>,
+    disks: DiskDevices,
     troubles: NetworkDeviceCell,
     requests: PowerRequests,
     next_look: u64,
@@ -32,16 +34,17 @@ pub struct Host {
 
 impl Host {
     /// A host that moves frames between `stack` and `nic`, or none, leaves in `troubles` what went wrong
-    /// there, moves the packets of the `sockets`, and begins the `ending` when somebody asks for it.
+    /// there, moves the packets of the `sockets`, collects what the `disks` have done, and begins the `ending` when somebody asks for it.
     pub fn new(
         stack: Stack,
         nic: Option<VirtioNet<MachineTransport>>,
         sockets: Option<Sockets>,
+        disks: DiskDevices,
         troubles: NetworkDeviceCell,
         requests: PowerRequests,
         ending: Ending,
     ) -> Host {
-        Host { stack, nic, sockets, troubles, requests, next_look: 0, ending }
+        Host { stack, nic, sockets, disks, troubles, requests, next_look: 0, ending }
     }
 
     fn poll_nic(&mut self, now: Instant) -> Option<u64> {
@@ -74,7 +77,8 @@ impl MainLoop for Host {
     fn poll_network(&mut self, now: Instant) -> Option<Instant> {
         self.look_for_requests(now);
         let sockets = self.sockets.as_mut().and_then(|sockets| sockets.poll(now.as_micros()));
-        let next = [self.poll_nic(now), sockets].into_iter().flatten().min();
+        let disks = self.disks.poll(now.as_micros());
+        let next = [self.poll_nic(now), sockets, disks].into_iter().flatten().min();
         next.map(Instant::from_micros)
     }
 
@@ -83,10 +87,12 @@ impl MainLoop for Host {
         let nic = self.nic.as_mut();
         let sockets = self.sockets.as_mut();
         let deaf = nic.as_ref().is_some_and(|nic| nic.interrupt() == Interrupt::None)
-            || sockets.as_ref().is_some_and(|sockets| sockets.is_deaf());
-        // Both are asked, so that both interrupt.
-        let work =
-            nic.is_some_and(VirtioNet::prepare_idle) | sockets.is_some_and(Sockets::prepare_idle);
+            || sockets.as_ref().is_some_and(|sockets| sockets.is_deaf())
+            || self.disks.is_deaf();
+        // All are asked, so that all interrupt.
+        let work = nic.is_some_and(VirtioNet::prepare_idle)
+            | sockets.is_some_and(Sockets::prepare_idle)
+            | self.disks.prepare_idle();
         if work {
             return ControlFlow::Continue(());
         }

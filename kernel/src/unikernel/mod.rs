@@ -2,6 +2,7 @@
 
 mod configuration;
 mod devices;
+mod disks;
 mod ending;
 #[cfg(feature = "fault-injection")]
 mod fault_injection;

@@ -10,10 +10,11 @@ use hypervisor_glue::power::{self, ExitCode};
 use hypervisor_glue::power_request::PowerRequests;
 use hypervisor_glue::virtio::{self, MachineTransport, VirtioNet};
 use hypervisor_glue::{apic, clock, logger};
+use kernel::config::Config;
 use kernel::executor::{self, Executor};
 use kernel::guest;
 use kernel::machine::Machine;
-use kernel::store::{Memory, Store};
+use kernel::store::{self, TakenUp};
 use log::{error, info, warn};
 use netstack::time::Instant;
 use netstack::{EthernetAddress, Stack, StackConfig};
@@ -21,6 +22,7 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium};
 
 use super::configuration;
 use super::devices::{self, Devices};
+use super::disks::DiskDevices;
 use super::ending::{self, Ending};
 use super::hardware::{self, Hardware, NetworkDeviceCell};
 use super::host::Host;
@@ -50,7 +52,7 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     apic::init_io(&acpi.interrupts);
     apic::init_timer();
     phases::mark("acpi");
-    let Devices { nic, vsock, random } = devices::find(info, &acpi);
+    let Devices { nic, vsock, disks: devices, random } = devices::find(info, &acpi);
     // SAFETY: `acpi` is what this machine's tables say.
     let requests = unsafe { PowerRequests::start(&acpi) };
     let processors = processors(&acpi);
@@ -58,16 +60,33 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     let hardware = Hardware::new(heap, random, processors, troubles.clone());
     let machine: Rc<dyn Machine> = Rc::new(hardware);
     phases::mark("devices");
-    let handed = configuration::handed_over(info);
-    let config = configuration::find(&info.command_line, &handed);
     let executor = Executor::new(machine.clone());
+    let handed = configuration::handed_over(info);
+    let given = configuration::given(&info.command_line, &handed);
+    let taken_up = take_up(&executor, &machine, &devices, given);
+    let TakenUp { config, store, programs, disks, .. } = taken_up;
+    configuration::set_log_level(&info.command_line, &config);
+    phases::mark("disks");
     let stack = make_stack(&config, nic.as_ref(), &*machine);
-    let running = kernel::run::start(&executor, &stack, machine.clone(), config, store(&*machine));
+    let running = kernel::run::start(&executor, &stack, machine.clone(), config, store.clone());
+    // What the start brought comes before what is on a disk.
+    if let Some(bundle) = handed.programs.or(programs.as_deref())
+        && let Err(reason) = running.programs.install_bundle(bundle)
+    {
+        warn!(target: "program", "the bundle is not used: {reason}");
+    }
     let ending = Ending::default();
-    executor.spawn(ending::close(executor.clone(), stack.clone(), running.swarm, ending.clone()));
+    executor.spawn(ending::close(
+        executor.clone(),
+        stack.clone(),
+        running.swarm,
+        store,
+        ending.clone(),
+    ));
     let sockets = vsock.map(Sockets::new);
     if let Some(sockets) = &sockets {
-        let surroundings = surroundings::Machine::new(nic.is_some(), stack.clone(), ending.clone());
+        let surroundings =
+            surroundings::Machine::new(nic.is_some(), stack.clone(), disks, ending.clone());
         let programs = running.programs.clone();
         guest::serve(&executor, sockets.vsock(), programs, Rc::new(surroundings));
     }
@@ -75,15 +94,28 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     hardware::log_phases();
     #[cfg(feature = "fault-injection")]
     super::fault_injection::report_pages("service");
-    executor::drive(&executor, &mut Host::new(stack, nic, sockets, troubles, requests, ending));
+    executor::drive(
+        &executor,
+        &mut Host::new(stack, nic, sockets, devices, troubles, requests, ending),
+    );
     info!(target: "power", "off");
     power::exit(ExitCode::Success)
 }
 
-/// What is kept until power-off: in an eighth of the memory at most.
-fn store(machine: &dyn Machine) -> Rc<dyn Store> {
-    let memory = usize::try_from(machine.heap().total).unwrap_or(usize::MAX);
-    Rc::new(Memory::new(memory / 8))
+/// What the node begins with: the configuration that was `given`, and what is on the disks.
+fn take_up(
+    executor: &Executor,
+    machine: &Rc<dyn Machine>,
+    devices: &DiskDevices,
+    given: Option<Config>,
+) -> TakenUp {
+    let (runs_in, clock, all) = (executor.clone(), machine.clone(), devices.disks());
+    let task = async move { store::take_up(&runs_in, &*clock, all, given).await };
+    devices.wait(executor, task).unwrap_or_else(|| {
+        // The wait ends with the task only.
+        error!(target: "boot", "cannot boot: the disks were not looked at");
+        power::exit(ExitCode::CannotBoot)
+    })
 }
 
 /// From here on the log has the time.
@@ -122,7 +154,7 @@ fn processors(acpi: &Acpi) -> u32 {
 }
 
 fn make_stack(
-    config: &kernel::config::Config,
+    config: &Config,
     nic: Option<&VirtioNet<MachineTransport>>,
     machine: &dyn Machine,
 ) -> Stack {

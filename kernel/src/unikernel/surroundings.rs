@@ -5,7 +5,7 @@ use alloc::rc::Rc;
 use kernel::config::NetworkConfig;
 use kernel::guest::Surroundings;
 use kernel::run::static_addressing;
-use kernel::store::BlockDevice;
+use kernel::store::{BlockDevice, Disks};
 use log::info;
 use netstack::Stack;
 
@@ -16,13 +16,15 @@ use super::ending::Ending;
 pub struct Machine {
     has_network: bool,
     stack: Stack,
+    disks: Disks,
     ending: Ending,
 }
 
 impl Machine {
-    /// A machine with this network, if it has a device for it, that goes off by this ending.
-    pub fn new(has_network: bool, stack: Stack, ending: Ending) -> Machine {
-        Machine { has_network, stack, ending }
+    /// A machine with this network, if it has a device for it, and these disks, that goes off by this
+    /// ending.
+    pub fn new(has_network: bool, stack: Stack, disks: Disks, ending: Ending) -> Machine {
+        Machine { has_network, stack, disks, ending }
     }
 }
 
@@ -38,8 +40,8 @@ impl Surroundings for Machine {
         self.stack.set_static(static_addressing(network));
     }
 
-    fn disk(&self, _: &str) -> Option<Rc<dyn BlockDevice>> {
-        None
+    fn disk(&self, name: &str) -> Option<Rc<dyn BlockDevice>> {
+        self.disks.named(name)
     }
 
     fn power_off(&self) {
