@@ -36,4 +36,5 @@ pub mod subject;
 pub mod symbolize;
 pub mod test;
 pub mod unsafe_map;
+pub mod volume_file;
 pub mod workspace;

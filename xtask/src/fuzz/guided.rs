@@ -65,6 +65,8 @@ pub enum Target {
     Data(Options),
     /// Ethernet frames
     Frames(Options),
+    /// Partition tables of disks
+    Gpt(Options),
     /// Packages of Aleph programs as gzip files
     Gzip(Options),
     /// What the host of an Aleph program says: configuration, runs
@@ -75,6 +77,8 @@ pub enum Target {
     Identify(Options),
     /// Which protocol a stream speaks: multistream-select, both sides
     Multistream(Options),
+    /// What cloud-init tells: ISO 9660, network-config, meta-data
+    Nocloud(Options),
     /// Noise: a handshake and what follows, with messages changed on the way
     Noise(Options),
     /// Particles as peers send them
@@ -87,6 +91,8 @@ pub enum Target {
     Squashfs(Options),
     /// The interpreter: scripts, data and results
     Step(Options),
+    /// Volumes: any use, cuts of the power, changed bytes
+    Volume(Options),
     /// WebSocket: handshakes and frames, both roles
     Websocket(Options),
     /// yamux frames, and any use of the streams
@@ -109,17 +115,20 @@ impl Target {
             Self::Cron(options) => ("cron", options),
             Self::Data(options) => ("data", options),
             Self::Frames(options) => ("frames", options),
+            Self::Gpt(options) => ("gpt", options),
             Self::Gzip(options) => ("gzip", options),
             Self::Host(options) => ("host", options),
             Self::Http(options) => ("http", options),
             Self::Identify(options) => ("identify", options),
             Self::Multistream(options) => ("multistream", options),
+            Self::Nocloud(options) => ("nocloud", options),
             Self::Noise(options) => ("noise", options),
             Self::Particle(options) => ("particle", options),
             Self::Message(options) => ("message", options),
             Self::Script(options) => ("script", options),
             Self::Squashfs(options) => ("squashfs", options),
             Self::Step(options) => ("step", options),
+            Self::Volume(options) => ("volume", options),
             Self::Websocket(options) => ("websocket", options),
             Self::Yamux(options) => ("yamux", options),
             Self::Tar(options) => ("tar", options),

@@ -6,6 +6,7 @@
 //!
 //! Linux only, as the rest of `cargo xtask`. Nothing listens beyond loopback unless told to.
 
+mod disk;
 mod event_loop;
 mod ground;
 mod listener;
@@ -15,6 +16,7 @@ mod network;
 mod sockets;
 mod stream;
 
+pub use disk::{FileDisk, make_volume};
 pub use event_loop::{EventLoop, Stopper};
 pub use ground::Ground;
 pub use listener::TcpListener;

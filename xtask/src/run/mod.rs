@@ -18,7 +18,8 @@ use self::console::{Console, Ports};
 use crate::boot_log;
 use crate::build::{self, Image};
 use crate::node_config::NodeConfig;
-use crate::qemu::{self, Forward, Guest, Machine, Network, Vm, Wanted};
+use crate::qemu::{self, Disk, Forward, Guest, Machine, Network, Vm, Wanted, Writes};
+use crate::volume_file::VolumeFile;
 
 /// How often QEMU is started again when another program took the port in between.
 const PORT_ATTEMPTS: u32 = 5;
@@ -83,6 +84,9 @@ pub struct Options {
     /// How the guest gets the configuration
     #[arg(long, value_enum, default_value_t)]
     config_via: Passage,
+    /// What the node keeps things in; made if it is not there, with 64M or the size named
+    #[arg(long, value_name = "FILE[,SIZE]")]
+    volume: Option<VolumeFile>,
     /// How much the guest logs
     #[arg(long, value_enum)]
     log: Option<LogLevel>,
@@ -145,6 +149,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             Passage::FwCfg => guest.config = Some(blob.path().to_owned()),
             Passage::Cmdline => guest.command_line.push(config.command_line_word()?),
         }
+    }
+
+    if let Some(volume) = &options.volume {
+        guest.disks.push(Disk::raw(volume.ensure()?.to_owned(), Writes::Kept));
     }
 
     for _ in 0..PORT_ATTEMPTS {

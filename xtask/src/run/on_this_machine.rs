@@ -6,13 +6,15 @@ use std::rc::Rc;
 use std::sync::mpsc;
 
 use anyhow::{Context, Result};
+use futures_util::FutureExt;
 use kernel::config::Config;
-use kernel::executor::{Executor, drive};
-use kernel::store::Memory;
+use kernel::executor::{Executor, Slot, drive};
+use kernel::store::{self, BlockDevice, Disks, TakenUp};
+use log::warn;
 
 use super::console::{Console, Ports};
 use super::{Options, PortUse, port};
-use crate::host::{EventLoop, HostNetwork, LogSink, OperatingSystem, Sockets};
+use crate::host::{EventLoop, FileDisk, HostNetwork, LogSink, OperatingSystem, Sockets};
 use crate::node_config::NodeConfig;
 
 /// Runs the node until Ctrl-C is typed.
@@ -35,7 +37,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let executor = Executor::new(Rc::new(machine.clone()));
     let address = options.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let network = HostNetwork::new(sockets, executor.clone(), address);
-    let store = Rc::new(Memory::new(usize::try_from(options.memory).unwrap_or(0) << 17));
+    let TakenUp { config, store, .. } = taken_up(options, &executor, machine.clone(), config)?;
+    let kept = store.clone();
     let running = kernel::run::start(&executor, &network, Rc::new(machine), config, store);
     drive(&executor, &mut event_loop);
     // The peers are told, for as long as that takes or until Ctrl-C is typed again.
@@ -43,6 +46,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     stopper.rearm();
     executor.spawn(async move {
         running.swarm.shutdown().await;
+        if let Err(reason) = kept.flush().await {
+            warn!(target: "power", "the volume is not flushed: {reason}");
+        }
         stopper.stop();
     });
     drive(&executor, &mut event_loop);
@@ -52,6 +58,29 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         Ok(error) => Err(error).context("the log could not be shown"),
         Err(_) => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// What the node begins with: the configuration, and what is on its volume.
+fn taken_up(
+    options: &Options,
+    executor: &Executor,
+    machine: OperatingSystem,
+    config: Config,
+) -> Result<TakenUp> {
+    let mut disks: Vec<Rc<dyn BlockDevice>> = Vec::new();
+    if let Some(volume) = &options.volume {
+        disks.push(Rc::new(FileDisk::open(volume.ensure()?)?));
+    }
+    let (slot, runs_in) = (Slot::new(), executor.clone());
+    let done = slot.clone();
+    executor.spawn(async move {
+        done.put(store::take_up(&runs_in, &machine, Disks::new(disks), Some(config)).await);
+    });
+    // A file is never waited for.
+    while !slot.is_filled() {
+        executor.turn();
+    }
+    slot.take().now_or_never().context("what is there can be taken")
 }
 
 /// The configuration with the ports of this machine.

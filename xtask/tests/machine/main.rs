@@ -7,6 +7,7 @@ mod artefacts;
 mod boot;
 mod cable;
 mod clients;
+mod disks;
 mod efi_file;
 mod elf;
 mod examples;
@@ -60,6 +61,7 @@ fn main() {
     cable::add(&mut trials);
     power::add(&mut trials);
     shapes::add(&mut trials);
+    disks::add(&mut trials);
     let client = if arguments.list { None } else { found_client() };
     clients::add(&mut trials, client.as_ref());
     let sdk = if arguments.list { None } else { found_sdk() };

@@ -10,6 +10,7 @@ mod call_results;
 mod config;
 mod cron;
 mod data;
+mod disk;
 mod frames;
 mod host;
 mod http;
@@ -54,18 +55,21 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cron", run: cron::run, memory_bytes: 1 << 20 },
     Target { name: "data", run: data::run, memory_bytes: 4 << 20 },
     Target { name: "frames", run: frames::run, memory_bytes: 16 << 20 },
+    Target { name: "gpt", run: disk::gpt, memory_bytes: 1 << 20 },
     Target { name: "gzip", run: package::gzip, memory_bytes: 8 << 20 },
     Target { name: "host", run: host::run, memory_bytes: 2 << 20 },
     Target { name: "http", run: http::run, memory_bytes: 8 << 20 },
     Target { name: "identify", run: identify::run, memory_bytes: 1 << 20 },
     Target { name: "message", run: message::run, memory_bytes: 4 << 20 },
     Target { name: "multistream", run: multistream::run, memory_bytes: 16 << 20 },
+    Target { name: "nocloud", run: disk::nocloud, memory_bytes: 1 << 20 },
     Target { name: "noise", run: noise::run, memory_bytes: 16 << 20 },
     Target { name: "particle", run: particle::run, memory_bytes: 1 << 20 },
     Target { name: "script", run: script::run, memory_bytes: 8 << 20 },
     Target { name: "squashfs", run: package::squashfs, memory_bytes: 8 << 20 },
     Target { name: "step", run: step::run, memory_bytes: 64 << 20 },
     Target { name: "tar", run: package::tar, memory_bytes: 8 << 20 },
+    Target { name: "volume", run: disk::volume, memory_bytes: 4 << 20 },
     Target { name: "websocket", run: websocket::run, memory_bytes: 16 << 20 },
     Target { name: "yamux", run: yamux::run, memory_bytes: 16 << 20 },
     Target { name: "zip", run: package::zip, memory_bytes: 8 << 20 },
