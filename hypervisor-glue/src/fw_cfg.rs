@@ -12,6 +12,8 @@ use core::sync::atomic::{Ordering, fence};
 
 /// Name of the item that holds our configuration.
 pub const CONFIGURATION: &str = "opt/aerolith/config";
+/// Name of the item that holds programs.
+pub const PROGRAMS: &str = "opt/aerolith/programs";
 
 const KEY_SIGNATURE: u16 = 0x00;
 const KEY_FEATURES: u16 = 0x01;
@@ -24,8 +26,13 @@ const NAME: usize = 8;
 /// Why an item cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FwCfgError {
-    /// It is larger than [`FW_CFG_ITEM_BYTES`].
-    TooLarge(u32),
+    /// It has so many bytes, which are more than were asked for.
+    TooLarge {
+        /// Bytes that it has.
+        bytes: u32,
+        /// Bytes that it may have.
+        most: usize,
+    },
     /// The device reported an error, or did not finish.
     Device,
 }
@@ -33,8 +40,8 @@ pub enum FwCfgError {
 impl fmt::Display for FwCfgError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FwCfgError::TooLarge(bytes) => {
-                write!(f, "item of {bytes} bytes, more than {FW_CFG_ITEM_BYTES}")
+            FwCfgError::TooLarge { bytes, most } => {
+                write!(f, "item of {bytes} bytes, more than {most}")
             }
             FwCfgError::Device => f.write_str("the device failed to read the item"),
         }
@@ -87,9 +94,18 @@ impl<A: Access> FwCfg<A> {
     ///
     /// [`FwCfgError`] if it is there and cannot be read.
     pub fn item(&mut self, name: &str) -> Result<Option<Vec<u8>>, FwCfgError> {
+        self.item_within(name, FW_CFG_ITEM_BYTES)
+    }
+
+    /// The same for an item of `most` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`FwCfgError`] if it is there and cannot be read.
+    pub fn item_within(&mut self, name: &str, most: usize) -> Result<Option<Vec<u8>>, FwCfgError> {
         let Some((key, bytes)) = self.find(name)? else { return Ok(None) };
-        let length = usize::try_from(bytes).ok().filter(|length| *length <= FW_CFG_ITEM_BYTES);
-        let mut contents = vec![0; length.ok_or(FwCfgError::TooLarge(bytes))?];
+        let length = usize::try_from(bytes).ok().filter(|length| *length <= most);
+        let mut contents = vec![0; length.ok_or(FwCfgError::TooLarge { bytes, most })?];
         self.access.select(key);
         self.access.read(&mut contents)?;
         Ok(Some(contents))
@@ -266,7 +282,10 @@ mod tests {
         let mut fits = device(&[file("a", b"")], Some(limit));
         assert_eq!(fits.item("a").unwrap().unwrap().len(), FW_CFG_ITEM_BYTES);
         let mut over = device(&[file("a", b"")], Some(limit + 1));
-        assert_eq!(over.item("a"), Err(FwCfgError::TooLarge(limit + 1)));
+        assert_eq!(
+            over.item("a"),
+            Err(FwCfgError::TooLarge { bytes: limit + 1, most: FW_CFG_ITEM_BYTES })
+        );
         let mut files: Vec<_> =
             (0..FW_CFG_ITEMS - 1).map(|index| file(&format!("{index}"), b"")).collect();
         files.push(file("last", b"1"));

@@ -33,6 +33,13 @@ pub fn ready(line: &str) -> Option<&str> {
     url.split_whitespace().next()
 }
 
+/// The path in `… program: hosts PATH`.
+#[must_use]
+pub fn hosted_program(line: &str) -> Option<&str> {
+    let (_, path) = line.split_once("program: hosts ")?;
+    path.split_whitespace().next()
+}
+
 /// The multiaddresses in `… node: peer ID listens at ADDRESS and ADDRESS`.
 pub fn peer_addresses(line: &str) -> impl Iterator<Item = &str> {
     let list = line.split_once("node: peer ").and_then(|(_, rest)| rest.split_once(" listens at "));

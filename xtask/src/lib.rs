@@ -24,6 +24,7 @@ pub mod load;
 pub mod message;
 pub mod node_config;
 pub mod process;
+pub mod program_folder;
 pub mod qemu;
 pub mod reference;
 pub mod run;

@@ -99,12 +99,9 @@ impl StoredValue {
         Self { text, value: None }
     }
 
-    /// About how much memory the text and the parsed value take beside this structure. A parsed value
-    /// takes a multiple of its text that its smallest parts bound: two bytes (`1,`) make 24.
+    /// About how much memory the text and the parsed value take at most beside this structure.
     pub(super) fn memory_used(&self) -> usize {
-        const ALLOCATION: usize = 32;
-        const VALUE_PER_TEXT_BYTE: usize = 24;
-        let parsed = self.value.as_ref().map_or(0, |_| VALUE_PER_TEXT_BYTE * self.text.len());
+        let parsed = self.value.as_ref().map_or(0, |value| outside(value, LOOKED_INTO));
         ALLOCATION + self.text.len() + parsed
     }
 
@@ -112,6 +109,32 @@ impl StoredValue {
     #[must_use]
     pub fn text(&self) -> &Arc<str> {
         &self.text
+    }
+}
+
+/// What an allocation takes beside its content.
+const ALLOCATION: usize = 32;
+/// Parts of a value that are looked at one by one; of a value with more the text says how much it may take.
+const LOOKED_INTO: usize = 64;
+
+/// What a parsed value takes at most outside of itself.
+fn outside(value: &Value, looks: usize) -> usize {
+    /// The smallest part of a container, `1,`, makes a value.
+    const PER_TEXT_BYTE: usize = 24;
+    let part = |part: &Value| size_of::<Value>().saturating_add(outside(part, 0));
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => ALLOCATION.saturating_add(text.len()),
+        Value::Array(items) if items.len() <= looks => {
+            items.iter().map(part).fold(ALLOCATION, usize::saturating_add)
+        }
+        Value::Object(members) if members.len() <= looks => {
+            let member = |(key, value): &(Arc<str>, Value)| {
+                (size_of::<Arc<str>>() + ALLOCATION + key.len()).saturating_add(part(value))
+            };
+            members.iter().map(member).fold(ALLOCATION, usize::saturating_add)
+        }
+        Value::Array(_) | Value::Object(_) => value.size().saturating_mul(PER_TEXT_BYTE),
     }
 }
 

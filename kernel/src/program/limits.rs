@@ -4,6 +4,8 @@
 pub const MAX_PROGRAMS: usize = 64;
 /// A bundle: programs of the largest size that the network passes inline, and some room.
 pub const MAX_BUNDLE_BYTES: usize = 48 << 20;
+/// A bundle may take one in so many bytes of the heap: while it is unpacked it is there three times.
+pub const BUNDLE_PART: usize = 8;
 /// Files that belong to one program of a bundle.
 pub const MAX_BUNDLE_FILES: usize = 64;
 /// The name of a file of a bundle.

@@ -53,6 +53,11 @@ pub struct Author {
     answer: Slot<Answer>,
 }
 
+/// Whether a call of this function is what the author waits for.
+pub(super) fn is_last_word(service: &str, function: &str) -> bool {
+    matches!((service, function), ("callbackSrv", "response") | ("errorHandlingSrv", "error"))
+}
+
 impl Author {
     /// An author who hands out `data` by name.
     #[must_use]

@@ -168,6 +168,11 @@ impl Services {
             }
             (service, function) => {
                 let outcome = self.call_at_once(caller, service, function, request);
+                if let Some(run) = &caller.run
+                    && author::is_last_word(service, function)
+                {
+                    run.end();
+                }
                 let outcome = outcome.unwrap_or_else(|| {
                     let (service, function) = (excerpt(service), excerpt(function));
                     Err(Failure::Message(format!(

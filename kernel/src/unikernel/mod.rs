@@ -8,6 +8,7 @@ mod ending;
 mod fault_injection;
 mod hardware;
 mod host;
+mod programs;
 mod run;
 mod sockets;
 mod surroundings;

@@ -26,6 +26,7 @@ use super::disks::DiskDevices;
 use super::ending::{self, Ending};
 use super::hardware::{self, Hardware, NetworkDeviceCell};
 use super::host::Host;
+use super::programs;
 use super::sockets::Sockets;
 use super::surroundings;
 
@@ -70,11 +71,7 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     let stack = make_stack(&config, nic.as_ref(), &*machine);
     let running = kernel::run::start(&executor, &stack, machine.clone(), config, store.clone());
     // What the start brought comes before what is on a disk.
-    if let Some(bundle) = handed.programs.or(programs.as_deref())
-        && let Err(reason) = running.programs.install_bundle(bundle)
-    {
-        warn!(target: "program", "the bundle is not used: {reason}");
-    }
+    programs::install(&running.programs, handed.programs.or(programs.as_deref()));
     let ending = Ending::default();
     executor.spawn(ending::close(
         executor.clone(),

@@ -10,6 +10,8 @@ use super::Accelerator;
 pub const EXIT_PORT: u16 = 0xf4;
 /// The name of the fw_cfg item that holds the configuration.
 pub const CONFIG_ITEM: &str = "opt/aerolith/config";
+/// The name of the fw_cfg item that holds programs.
+pub const PROGRAMS_ITEM: &str = "opt/aerolith/programs";
 
 /// The machine types that the unikernel runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -182,6 +184,8 @@ pub struct Guest {
     pub bridged: bool,
     /// File with the configuration blob, given to the guest by fw_cfg.
     pub config: Option<PathBuf>,
+    /// File with a bundle of programs, given to the guest by fw_cfg.
+    pub programs: Option<PathBuf>,
     /// Wait for a debugger on this port of 127.0.0.1.
     pub gdb: Option<u16>,
     /// Record every frame into this file.
@@ -210,6 +214,7 @@ impl Guest {
             mac: None,
             bridged: false,
             config: None,
+            programs: None,
             gdb: None,
             capture: None,
             extra: Vec::new(),
@@ -274,6 +279,10 @@ impl Guest {
         self.network_words(&mut words);
         if let Some(config) = &self.config {
             words.pair("-fw_cfg", format!("name={CONFIG_ITEM},file={}", escaped(config)));
+        }
+        if let Some(programs) = &self.programs {
+            let word = format!("name={PROGRAMS_ITEM},file={}", escaped(programs));
+            words.pair("-fw_cfg", word);
         }
         if let Some(port) = self.gdb {
             words.pair("-gdb", format!("tcp:127.0.0.1:{port}"));

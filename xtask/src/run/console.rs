@@ -18,6 +18,8 @@ pub(super) struct Console {
     phases: Vec<Phase>,
     /// The node's multiaddresses as they are reached from here.
     addresses: Vec<String>,
+    /// The paths of the programs that the node hosts.
+    programs: Vec<String>,
     serving: bool,
     recorded: bool,
     record: Option<Kept>,
@@ -51,6 +53,7 @@ impl Console {
             ports,
             phases: Vec::new(),
             addresses: Vec::new(),
+            programs: Vec::new(),
             serving: false,
             recorded: !options.unrecorded,
             record: None,
@@ -73,6 +76,7 @@ impl Console {
             Ports::AsSaid => Some(said.to_owned()),
             Ports::Forwarded { peers, .. } => boot_log::forwarded(said, peers),
         }));
+        self.programs.extend(boot_log::hosted_program(line).map(str::to_owned));
         let Some(said) = boot_log::ready(line) else { return Ok(()) };
         if self.serving {
             return Ok(());
@@ -107,6 +111,9 @@ impl Console {
             "\n\n    curl --data-binary @examples/hello.air '{url}air?name=world'\n    \
              cargo xtask send examples/hello.air --data name=world\n"
         );
+        for path in &self.programs {
+            text += &format!("    curl {url}{}\n", path.trim_start_matches('/'));
+        }
         if !self.addresses.is_empty() {
             text += "    cargo xtask send examples/hello.air --data name=world --peer\n";
         }

@@ -18,6 +18,7 @@ use self::console::{Console, Ports};
 use crate::boot_log;
 use crate::build::{self, Image};
 use crate::node_config::NodeConfig;
+use crate::program_folder;
 use crate::qemu::{self, Disk, Forward, Guest, Machine, Network, Vm, Wanted, Writes};
 use crate::volume_file::VolumeFile;
 
@@ -87,6 +88,9 @@ pub struct Options {
     /// What the node keeps things in; made if it is not there, with 64M or the size named
     #[arg(long, value_name = "FILE[,SIZE]")]
     volume: Option<VolumeFile>,
+    /// A folder with a program to host: its message, scripts and data; may be repeated
+    #[arg(long = "program", value_name = "FOLDER")]
+    programs: Vec<PathBuf>,
     /// How much the guest logs
     #[arg(long, value_enum)]
     log: Option<LogLevel>,
@@ -154,6 +158,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if let Some(volume) = &options.volume {
         guest.disks.push(Disk::raw(volume.ensure()?.to_owned(), Writes::Kept));
     }
+    let programs = program_folder::bundle_file(&options.programs)?;
+    guest.programs = programs.as_ref().map(|file| file.path().to_owned());
 
     for _ in 0..PORT_ATTEMPTS {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);

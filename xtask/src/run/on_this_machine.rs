@@ -16,6 +16,7 @@ use super::console::{Console, Ports};
 use super::{Options, PortUse, port};
 use crate::host::{EventLoop, FileDisk, HostNetwork, LogSink, OperatingSystem, Sockets};
 use crate::node_config::NodeConfig;
+use crate::program_folder;
 
 /// Runs the node until Ctrl-C is typed.
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
@@ -40,6 +41,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let TakenUp { config, store, .. } = taken_up(options, &executor, machine.clone(), config)?;
     let kept = store.clone();
     let running = kernel::run::start(&executor, &network, Rc::new(machine), config, store);
+    if let Some(bundle) = program_folder::bundle(&options.programs)? {
+        running.programs.install_bundle(&bundle)?;
+    }
     drive(&executor, &mut event_loop);
     // The peers are told, for as long as that takes or until Ctrl-C is typed again.
     let stopper = event_loop.stopper();

@@ -4,7 +4,7 @@ mod in_qemu;
 mod process;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -50,7 +50,20 @@ impl Subject {
     /// # Errors
     /// When it does not become ready.
     pub fn on_this_machine(program: &Path, memory: u32, toml: &str) -> Result<Self> {
-        process::start(program, memory, toml)
+        process::start(program, memory, toml, &[])
+    }
+
+    /// The same, hosting the programs of these folders.
+    ///
+    /// # Errors
+    /// As [`Self::on_this_machine`].
+    pub fn on_this_machine_with(
+        program: &Path,
+        memory: u32,
+        toml: &str,
+        programs: &[PathBuf],
+    ) -> Result<Self> {
+        process::start(program, memory, toml, programs)
     }
 
     /// The comparison host, which has no HTTP.

@@ -24,6 +24,9 @@ mod node;
 mod pair;
 mod peer;
 mod power;
+#[path = "../network/program_checks.rs"]
+mod program_checks;
+mod programs;
 #[path = "../network/send_command.rs"]
 mod send;
 mod serve;
@@ -52,6 +55,7 @@ fn main() {
     boot::add(&mut trials);
     serve::add(&mut trials);
     examples::add(&mut trials);
+    programs::add(&mut trials);
     hostile::add(&mut trials);
     exhaustion::add(&mut trials);
     faults::add(&mut trials);

@@ -194,7 +194,7 @@ impl Node {
         self.request("POST", &format!("/air{query}"), script.as_bytes())
     }
 
-    fn request(&self, method: &str, path: &str, body: &[u8]) -> Result<Response> {
+    pub fn request(&self, method: &str, path: &str, body: &[u8]) -> Result<Response> {
         let url = Url { authority: self.authority(), path: path.to_owned() };
         request(&url, method, body, ANSWER_LIMIT)
             .with_context(|| format!("{method} {path}\n{}", self.vm.report()))

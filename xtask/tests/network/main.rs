@@ -3,6 +3,8 @@
 mod comparison_host;
 mod http;
 mod message_node;
+mod program_checks;
+mod programs;
 mod send;
 mod send_command;
 mod soak;
@@ -23,6 +25,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     http::add(&mut trials);
+    programs::add(&mut trials);
     soak::add(&mut trials);
     let listing = arguments.list;
     let client = if listing { None } else { stock_client() };

@@ -9,6 +9,7 @@ mod examples;
 mod exchange;
 mod fairness;
 mod pages;
+mod programs;
 mod random;
 mod room;
 mod swarm;
