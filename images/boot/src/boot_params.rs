@@ -13,6 +13,9 @@ const ACPI_RSDP: usize = 0x070;
 const EXT_RAMDISK_IMAGE: usize = 0x0C0;
 const EXT_RAMDISK_SIZE: usize = 0x0C4;
 const EXT_COMMAND_LINE: usize = 0x0C8;
+const EFI_SIGNATURE: usize = 0x1C0;
+const EFI_TABLE: usize = 0x1C4;
+const EFI_TABLE_HIGH: usize = 0x1D8;
 const E820_ENTRIES: usize = 0x1E8;
 const BOOT_FLAG: usize = 0x1FE;
 const HEADER_MAGIC: usize = 0x202;
@@ -76,6 +79,19 @@ impl<'a> BootParams<'a> {
         Range::new(start, self.wide(RAMDISK_SIZE, EXT_RAMDISK_SIZE))
     }
 
+    /// Where ACPI's root pointer is; 0 if the loader does not say.
+    #[must_use]
+    pub fn rsdp(&self) -> u64 {
+        u64_at(self.0, ACPI_RSDP).unwrap_or(0)
+    }
+
+    /// Where the system table of 64-bit EFI is, of which the loader has taken over the machine.
+    #[must_use]
+    pub fn efi_system_table(&self) -> Option<u64> {
+        let signature = self.0.get(EFI_SIGNATURE..)?.first_chunk::<4>()?;
+        (signature == b"EL64").then(|| self.wide(EFI_TABLE, EFI_TABLE_HIGH))
+    }
+
     /// The memory map, in the loader's order.
     pub fn memory_map(&self) -> impl Iterator<Item = Entry> + Clone + use<'a> {
         let count = self.0.get(E820_ENTRIES).copied().map_or(0, usize::from);
@@ -94,6 +110,11 @@ pub fn set_command_line(params: &mut [u8], address: u64) {
     put(params, EXT_COMMAND_LINE, &low(address >> 32).to_le_bytes());
 }
 
+/// Puts the address of ACPI's root pointer into a structure that exists.
+pub fn set_rsdp(params: &mut [u8], address: u64) {
+    put(params, ACPI_RSDP, &address.to_le_bytes());
+}
+
 /// Makes one of nothing: `command_line` and `rsdp` are addresses, 0 for none.
 pub fn make(
     params: &mut [u8],
@@ -106,7 +127,7 @@ pub fn make(
     put(params, HEADER_MAGIC, b"HdrS");
     put(params, VERSION, &PROTOCOL_VERSION.to_le_bytes());
     put(params, TYPE_OF_LOADER, &[UNDEFINED_LOADER]);
-    put(params, ACPI_RSDP, &rsdp.to_le_bytes());
+    set_rsdp(params, rsdp);
     set_command_line(params, command_line);
     let mut count = 0;
     for (entry, index) in memory_map.into_iter().zip(0..MEMORY_MAP_ENTRIES) {
@@ -205,6 +226,19 @@ mod tests {
             make(&mut params, 0, 0, core::iter::repeat_n(entry, given));
             assert_eq!(BootParams::new(&params).memory_map().count(), kept);
         }
+    }
+
+    #[test]
+    fn efi_is_known_by_its_signature() {
+        let mut params = vec![0; BYTES];
+        params[0x1C4] = 0x40;
+        params[0x1D8] = 1;
+        assert_eq!(BootParams::new(&params).efi_system_table(), None);
+        params[0x1C0..0x1C4].copy_from_slice(b"EL64");
+        assert_eq!(BootParams::new(&params).efi_system_table(), Some(0x1_0000_0040));
+        set_rsdp(&mut params, 0xF_1234);
+        assert_eq!(BootParams::new(&params).rsdp(), 0xF_1234);
+        assert_eq!(BootParams::new(&params[..0x1C2]).efi_system_table(), None);
     }
 
     #[test]

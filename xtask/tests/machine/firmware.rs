@@ -2,6 +2,7 @@
 //! boot loaders.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,22 +13,22 @@ use tempfile::TempDir;
 use xtask::build::{self, Image};
 use xtask::external;
 use xtask::http::{Url, request};
-use xtask::image::bios;
+use xtask::image::disk;
 use xtask::process::Process;
 use xtask::qemu::install::{self, OVMF, OVMF_PACKAGE};
 use xtask::qemu::monitor;
 use xtask::qemu::{Disk, Guest, Network, PROGRAM, Vm, Writes};
 
-use crate::loaders::{built_boot_code, bzimage_with, damage, write, write_disk};
+use crate::loaders::{built_boot_code, damage, write};
 use crate::node::{ANSWER_LIMIT, BOOT_LIMIT, Kind, Node, PC, PORTS, Q35, free_port, guest};
 use crate::trial;
 
 const END_LIMIT: Duration = Duration::from_secs(90);
 const EXCEPTION: i32 = 37;
 const CANNOT_BOOT: i32 = 43;
-const KERNEL_SECTOR: u64 = 2048;
 /// OVMF takes more than the node.
 const EFI_MEMORY: u32 = 128;
+const GRUB_EFI_MODULES: &str = "/usr/lib/grub/x86_64-efi/linux.mod";
 
 pub fn add(trials: &mut Vec<Trial>) {
     for kind in [PC, Q35] {
@@ -38,29 +39,42 @@ pub fn add(trials: &mut Vec<Trial>) {
     trials.push(trial(PC, "says_so_when_the_disk_cannot_be_read", |kind| {
         bios_fails(kind, "disk read error", |disk| {
             // The boot sector is there, and most of the kernel is not.
-            fs::File::options().write(true).open(disk)?.set_len((KERNEL_SECTOR + 64) * 512)?;
-            Ok(())
+            let end = kernel_at(disk)? + 64 * 512;
+            Ok(fs::File::options().write(true).open(disk)?.set_len(end)?)
         })
     }));
     trials.push(trial(PC, "says_so_when_the_disk_has_no_kernel", |kind| {
         bios_fails(kind, "no kernel where it should be", |disk| {
-            let mut bytes = fs::read(disk)?;
-            bytes[usize::try_from(KERNEL_SECTOR * 512)?..].fill(0);
-            Ok(fs::write(disk, bytes)?)
+            let file = fs::File::options().write(true).open(disk)?;
+            Ok(file.write_all_at(&[0; 4096], kernel_at(disk)?)?)
         })
     }));
     trials.push(trial(Q35, "serves_by_efi", by_efi));
+    trials.push(trial(Q35, "serves_by_grub_under_efi", by_grub_under_efi));
     trials.push(trial(Q35, "takes_the_command_line_of_efi", efi_command_line));
     trials.push(trial(Q35, "says_so_when_efi_starts_a_damaged_kernel", efi_fails));
 }
 
-/// A disk with the boot sector and a bzImage of these words.
-fn bios_disk(folder: &Path, words: &str) -> Result<PathBuf> {
-    let file = bzimage_with(Image::Product, words)?;
-    let code = bios::master_code(&built_boot_code()?, KERNEL_SECTOR, file.len() as u64)?;
-    let path = folder.join("bios.img");
-    write_disk(&path, &[(0, &code), (usize::try_from(KERNEL_SECTOR)?, &file)])?;
+/// A disk as it is deployed, without anything on it but the node.
+fn make_disk(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join("disk.img");
+    let kernel = fs::read(build::paths(Image::Product).bzimage)?;
+    let contents = disk::Contents {
+        boot: &built_boot_code()?,
+        kernel: &kernel,
+        configuration: None,
+        programs: None,
+        volume_mib: 0,
+    };
+    disk::write(&mut fs::File::create_new(&path)?, &contents)?;
     Ok(path)
+}
+
+/// Where the boot sector of a disk looks for the kernel, in bytes.
+fn kernel_at(disk: &Path) -> Result<u64> {
+    let mut sector = [0; 8];
+    fs::File::open(disk)?.read_exact_at(&mut sector, 432)?;
+    Ok(u64::from_le_bytes(sector) * 512)
 }
 
 fn disk_guest(kind: Kind, disk: Disk) -> Result<Guest> {
@@ -74,7 +88,7 @@ fn disk_guest(kind: Kind, disk: Disk) -> Result<Guest> {
 
 fn by_bios(kind: Kind) -> Result<()> {
     let folder = TempDir::with_prefix("aerolith-bios-")?;
-    let disk = Disk::raw(bios_disk(folder.path(), "")?, Writes::Dropped);
+    let disk = Disk::raw(make_disk(folder.path())?, Writes::Dropped);
     Node::start(disk_guest(kind, disk)?)?.check_alive()
 }
 
@@ -87,7 +101,7 @@ fn by_overlay(kind: Kind) -> Result<()> {
 
 fn overlay(folder: &Path) -> Result<PathBuf> {
     install::ensure_program("qemu-img", "qemu-utils")?;
-    let parent = bios_disk(folder, "")?;
+    let parent = make_disk(folder)?;
     let overlay = folder.join("rootfs.qcow2");
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(&parent);
@@ -149,7 +163,7 @@ fn as_instance(_kind: Kind) -> Result<()> {
 /// The firmware goes on with its next device; there is none, so it resets, and QEMU ends.
 fn bios_fails(kind: Kind, mark: &str, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let folder = TempDir::with_prefix("aerolith-bios-")?;
-    let path = bios_disk(folder.path(), "")?;
+    let path = make_disk(folder.path())?;
     change(&path)?;
     let mut guest = disk_guest(kind, Disk::raw(path, Writes::Dropped))?;
     guest.network = Network::None;
@@ -162,29 +176,52 @@ fn bios_fails(kind: Kind, mark: &str, change: impl FnOnce(&Path) -> Result<()>) 
     Ok(())
 }
 
-fn efi_guest(kind: Kind) -> Result<Guest> {
+fn as_efi(guest: &mut Guest) -> Result<()> {
     install::ensure_file(OVMF, OVMF_PACKAGE)?;
-    let mut guest = guest(kind, Image::Product)?;
     guest.firmware = Some(OVMF.to_owned());
     guest.memory_mib = EFI_MEMORY;
+    Ok(())
+}
+
+fn efi_guest(kind: Kind) -> Result<Guest> {
+    let mut guest = guest(kind, Image::Product)?;
+    as_efi(&mut guest)?;
     Ok(guest)
 }
 
 /// From the place where firmware looks on a disk that it knows nothing about.
 fn by_efi(kind: Kind) -> Result<()> {
     let folder = TempDir::with_prefix("aerolith-efi-")?;
-    let place = folder.path().join("EFI/BOOT");
+    let disk = Disk::raw(make_disk(folder.path())?, Writes::Dropped);
+    let mut guest = disk_guest(kind, disk)?;
+    as_efi(&mut guest)?;
+    let node = Node::start(guest)?;
+    ensure!(node.vm.text().contains("BdsDxe: starting"), "{}", node.vm.text());
+    node.check_alive()
+}
+
+/// GRUB as EFI's boot loader: it takes over the machine, and leaves it to the kernel to find ACPI.
+fn by_grub_under_efi(kind: Kind) -> Result<()> {
+    install::ensure_file(GRUB_EFI_MODULES, "grub-efi-amd64-bin")?;
+    let folder = TempDir::with_prefix("aerolith-grub-efi-")?;
+    let place = folder.path().join("disk/EFI/BOOT");
     fs::create_dir_all(&place)?;
-    fs::copy(build::paths(Image::Product).bzimage, place.join("BOOTX64.EFI"))?;
+    fs::copy(build::paths(Image::Product).bzimage, folder.path().join("disk/kernel"))?;
+    let script = write(folder.path(), "early.cfg", b"linux ($root)/kernel\nboot\n")?;
+    let mut command = Command::new("grub-mkimage");
+    command.args(["--format=x86_64-efi", "--prefix=/", "--config"]).arg(&script);
+    command.arg("--output").arg(place.join("BOOTX64.EFI"));
+    external::run(command.args(["part_msdos", "fat", "linux"]))?;
     let mut guest = efi_guest(kind)?;
     guest.kernel = None;
     guest.command_line.clear();
     guest.network = Network::user(&PORTS);
     // QEMU makes a file system of the folder.
-    let drive = format!("if=virtio,format=raw,file=fat:rw:{}", folder.path().display());
+    let drive =
+        format!("if=virtio,format=raw,file=fat:rw:{}", folder.path().join("disk").display());
     guest.extra.extend(["-drive".to_owned(), drive]);
     let node = Node::start(guest)?;
-    ensure!(node.vm.text().contains("BdsDxe: starting"), "{}", node.vm.text());
+    ensure!(!node.vm.text().contains("no ACPI"), "{}", node.vm.text());
     node.check_alive()
 }
 

@@ -66,7 +66,7 @@ pub fn built_boot_code() -> Result<BootCode> {
 }
 
 /// A bzImage of this image with words of its own.
-pub fn bzimage_with(image: Image, words: &str) -> Result<Vec<u8>> {
+fn bzimage_with(image: Image, words: &str) -> Result<Vec<u8>> {
     let elf = fs::read(build::paths(image).stripped)?;
     bzimage(&built_boot_code()?, &elf, words)
 }
@@ -136,7 +136,7 @@ fn grub(folder: &Path, first: usize, sectors: usize) -> Result<Vec<u8>> {
 }
 
 /// A disk of these pieces, by their first sectors, with the mark of a boot sector.
-pub fn write_disk(path: &Path, pieces: &[(usize, &[u8])]) -> Result<()> {
+fn write_disk(path: &Path, pieces: &[(usize, &[u8])]) -> Result<()> {
     let end = pieces.iter().map(|(sector, bytes)| sector * SECTOR + bytes.len()).max();
     let mut disk = vec![0; end.unwrap_or(SECTOR).next_multiple_of(1 << 20)];
     for (sector, bytes) in pieces {

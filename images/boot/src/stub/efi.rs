@@ -3,8 +3,7 @@
 use boot_code::boot_params::{self, Entry};
 use boot_code::efi_map::EfiMap;
 use boot_code::limits::{
-    ALLOCATION_ATTEMPTS, COMMAND_LINE_BYTES, EFI_MAP_BYTES, EFI_TABLES, EXIT_ATTEMPTS,
-    MEMORY_MAP_ENTRIES,
+    ALLOCATION_ATTEMPTS, COMMAND_LINE_BYTES, EFI_MAP_BYTES, EXIT_ATTEMPTS, MEMORY_MAP_ENTRIES,
 };
 use boot_code::{Failure, Range, load_options};
 
@@ -93,8 +92,8 @@ fn take_over(firmware: Firmware, handle: u64, image: &Image, keep: Keep, line: &
         Ok(kernel) => kernel.place,
         Err(failure) => return failure,
     };
-    let bound = EFI_TABLES as u64;
-    let rsdp = [ACPI_2, ACPI_1].iter().find_map(|guid| firmware.configuration(guid, bound));
+    let tables = firmware.configuration();
+    let rsdp = [ACPI_2, ACPI_1].iter().find_map(|guid| tables?.find(guid));
     let mut tried = false;
     for _ in 0..EXIT_ATTEMPTS {
         let Some(map) = firmware.memory_map(keep.map, EFI_MAP_BYTES as u64) else {

@@ -4,6 +4,8 @@
 //! memory, the memory map, the loaded image, and the exit. Functions are called through
 //! `stub_firmware` of `entry`, so that handlers of the firmware's interrupts never meet Rust's stack.
 
+use boot_code::limits::EFI_TABLES;
+
 use super::memory;
 
 const SUCCESS: u64 = 0;
@@ -150,11 +152,43 @@ impl Firmware {
         self.call(EXIT_BOOT_SERVICES, [handle, map.key, 0, 0, 0]) == SUCCESS
     }
 
-    /// What the configuration table has under `wanted`, among the first `bound` entries.
-    pub fn configuration(self, wanted: &Guid, bound: u64) -> Option<u64> {
-        const ENTRY_BYTES: u64 = 24;
-        let (count, tables) = (self.field(TABLE_COUNT), self.field(TABLES));
-        (0..count.min(bound)).map(|index| tables + index * ENTRY_BYTES).find_map(|entry| {
+    /// Its configuration table.
+    pub fn configuration(self) -> Option<Configuration> {
+        // SAFETY: by the promise of `new`.
+        unsafe { Configuration::of(self.table, u64::MAX) }
+    }
+}
+
+/// EFI's configuration table: what stands where, by GUIDs. It outlives the boot services.
+#[derive(Clone, Copy, Debug)]
+pub struct Configuration {
+    entries: u64,
+    count: u64,
+}
+
+impl Configuration {
+    const ENTRY_BYTES: u64 = 24;
+
+    /// That of a system table; none if one of the two lies beyond `mapped`.
+    ///
+    /// # Safety
+    /// Below `mapped` the tables of a firmware are mapped, and `table` is its system table.
+    pub unsafe fn of(table: u64, mapped: u64) -> Option<Configuration> {
+        if table == 0 || table >= mapped {
+            return None;
+        }
+        // SAFETY: by the caller's promise.
+        let count = unsafe { memory::read::<u64>(table + TABLE_COUNT) }.min(EFI_TABLES);
+        // SAFETY: likewise.
+        let entries: u64 = unsafe { memory::read(table + TABLES) };
+        let end = entries.checked_add(count * Configuration::ENTRY_BYTES)?;
+        (entries != 0 && end <= mapped).then_some(Configuration { entries, count })
+    }
+
+    /// What stands under `wanted`.
+    pub fn find(self, wanted: &Guid) -> Option<u64> {
+        let entries = (0..self.count).map(|index| self.entries + index * Self::ENTRY_BYTES);
+        entries.into_iter().find_map(|entry| {
             // SAFETY: the firmware says that there are so many entries.
             let guid: Guid = unsafe { memory::read(entry) };
             // SAFETY: likewise.

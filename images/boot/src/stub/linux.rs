@@ -4,6 +4,7 @@ use boot_code::boot_params::{self, BootParams};
 use boot_code::limits::COMMAND_LINE_BYTES;
 use boot_code::{Failure, Range, placement};
 
+use super::firmware::{ACPI_1, ACPI_2, Configuration};
 use super::kernel::Image;
 use super::{failure, memory};
 
@@ -18,6 +19,9 @@ pub extern "C" fn boot_by_linux_protocol(params: u64, start: u64, scratch: u64, 
     let loaders = unsafe { memory::bytes(loaders_line, COMMAND_LINE_BYTES as u64) };
     let line = boot_params::command_line(loaders, image.command_line());
     let own = line.as_ptr() != loaders.as_ptr();
+    if let Some(rsdp) = rsdp_of_efi(BootParams::new(filled)) {
+        boot_params::set_rsdp(filled, rsdp);
+    }
     match place(&image, params, BootParams::new(filled)) {
         Err(failure) => failure::end(failure, line),
         Ok(copy) => {
@@ -41,4 +45,16 @@ fn place(image: &Image, params: u64, filled: BootParams<'_>) -> Result<u64, Fail
     ];
     let own_place = Range::new(image.start, image.bytes);
     placement::beside(&filled.memory_map(), kernel.place, own_place, &taken, image.bytes)
+}
+
+/// ACPI's root pointer, where a loader under EFI leaves it to the kernel to ask the firmware's tables.
+fn rsdp_of_efi(filled: BootParams<'_>) -> Option<u64> {
+    /// What the page tables of the 32-bit entry map.
+    const MAPPED: u64 = 1 << 32;
+    if filled.rsdp() != 0 {
+        return None;
+    }
+    // SAFETY: the loader says that the table is there; it outlives the boot services.
+    let tables = unsafe { Configuration::of(filled.efi_system_table()?, MAPPED)? };
+    [ACPI_2, ACPI_1].iter().find_map(|guid| tables.find(guid))
 }
