@@ -306,6 +306,30 @@ fn static_ipv6_addresses_work() {
 }
 
 #[test]
+fn addresses_given_later_take_the_place_of_all_others() {
+    let mut network = Network::new(1, Faults::NONE);
+    let (a, b) = (network.add(dynamic_config(2)), network.add(dynamic_config(3)));
+    let given = |number: u8| StaticAddressing {
+        addresses: vec![IpCidr::new(address(number), 24)],
+        gateways: vec![address(1)],
+        dns_servers: vec![address(1)],
+    };
+    assert!(!a.is_configured());
+    a.set_static(given(2));
+    b.set_static(given(9));
+    b.set_static(given(3));
+    let clock = network.clock.clone();
+    network.run(clock.sleep(Duration::from_secs(1)));
+    assert!(a.is_configured() && b.is_configured());
+    let four = |stack: &Stack| -> Vec<IpCidr> {
+        let all = stack.addresses().into_iter();
+        all.filter(|cidr| matches!(cidr, IpCidr::Ipv4(_))).collect()
+    };
+    assert_eq!((four(&a), four(&b)), (given(2).addresses, given(3).addresses));
+    connects(&mut network, &a, &b, IpEndpoint::new(address(3), 80));
+}
+
+#[test]
 fn addresses_that_no_host_can_have_are_left_out() {
     let mut config = dynamic_config(2);
     let mut addresses: Vec<IpCidr> = vec![

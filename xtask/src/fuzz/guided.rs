@@ -93,6 +93,8 @@ pub enum Target {
     Step(Options),
     /// Volumes: any use, cuts of the power, changed bytes
     Volume(Options),
+    /// Virtio sockets: packets of the host, and any use of the streams
+    Vsock(Options),
     /// WebSocket: handshakes and frames, both roles
     Websocket(Options),
     /// yamux frames, and any use of the streams
@@ -129,6 +131,7 @@ impl Target {
             Self::Squashfs(options) => ("squashfs", options),
             Self::Step(options) => ("step", options),
             Self::Volume(options) => ("volume", options),
+            Self::Vsock(options) => ("vsock", options),
             Self::Websocket(options) => ("websocket", options),
             Self::Yamux(options) => ("yamux", options),
             Self::Tar(options) => ("tar", options),

@@ -115,6 +115,18 @@ fn bodies_of_any_size_come_back() {
 }
 
 #[test]
+fn a_body_that_a_file_is_filled_with_leaves_whole() {
+    let bench = Bench::configured();
+    let expected = text_answer(200, &"x".repeat(300_000));
+    assert!(bench.request("/big", "300000", b"") == expected);
+    assert_eq!(bench.request("/big", "0", b""), text_answer(200, ""));
+    // What the program has no memory for is an error of the call, after which it says that there is nothing.
+    for too_much in ["99999999999", "18446744073709551615", "-1", "1.5"] {
+        assert_eq!(bench.request("/big", too_much, b""), text_answer(404, "no such path"));
+    }
+}
+
+#[test]
 fn a_request_in_pieces_is_put_together() {
     let bench = Bench::configured();
     for piece in [1, 7] {

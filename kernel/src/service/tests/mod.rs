@@ -12,6 +12,7 @@ mod op;
 mod peer;
 mod sig;
 mod srv;
+mod text;
 mod totality;
 
 use bench::{Bench, check_errors, check_values};

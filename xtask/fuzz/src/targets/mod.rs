@@ -29,6 +29,7 @@ mod script;
 mod step;
 #[path = "../../../../netstack/tests/support/mod.rs"]
 mod support;
+mod vsock;
 mod websocket;
 mod yamux;
 
@@ -70,6 +71,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "step", run: step::run, memory_bytes: 64 << 20 },
     Target { name: "tar", run: package::tar, memory_bytes: 8 << 20 },
     Target { name: "volume", run: disk::volume, memory_bytes: 4 << 20 },
+    Target { name: "vsock", run: vsock::run, memory_bytes: 8 << 20 },
     Target { name: "websocket", run: websocket::run, memory_bytes: 16 << 20 },
     Target { name: "yamux", run: yamux::run, memory_bytes: 16 << 20 },
     Target { name: "zip", run: package::zip, memory_bytes: 8 << 20 },
