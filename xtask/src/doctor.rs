@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::external;
 use crate::fuzz::guided;
+use crate::python;
 use crate::qemu::{PROGRAM, accelerator, install};
 use crate::stock_client::StockClient;
 
@@ -47,6 +48,14 @@ pub fn run() -> ExitCode {
     match StockClient::found() {
         Ok(found) => println!("ok       node and npm (the stock client's checks): {found}"),
         Err(reason) => println!("note     {reason}; tests with the stock client are skipped"),
+    }
+    match python::found() {
+        Ok(found) => {
+            println!("ok       python3 (an Aleph host, and the network's client): {found}");
+        }
+        Err(reason) => println!(
+            "note     {reason}; tests with an Aleph host and with the network's client are skipped"
+        ),
     }
     if !external::exists("setpriv") {
         println!(

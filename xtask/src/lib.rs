@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod air;
+pub mod aleph_host;
 pub mod aleph_sdk;
 pub mod bench;
 pub mod boot_log;
@@ -25,6 +26,7 @@ pub mod message;
 pub mod node_config;
 pub mod process;
 pub mod program_folder;
+pub mod python;
 pub mod qemu;
 pub mod reference;
 pub mod run;

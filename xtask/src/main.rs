@@ -8,7 +8,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::build::{self, Image};
 use xtask::{
-    air, bench, doctor, fuzz, image, lint, message, run, send, sizes, soak, symbolize, test,
+    air, aleph_host, bench, doctor, fuzz, image, lint, message, run, send, sizes, soak, symbolize,
+    test,
 };
 
 #[derive(Debug, Parser)]
@@ -30,6 +31,7 @@ enum Verb {
     Lint,
     Sizes(sizes::Options),
     Air(air::Options),
+    AlephHost(aleph_host::Options),
     Fuzz(fuzz::Options),
     Message(message::Options),
     Symbolize(symbolize::Options),
@@ -65,6 +67,7 @@ fn perform(verb: Verb) -> Result<ExitCode> {
         Verb::Bench(what) => bench::run(&what)?,
         Verb::Lint => lint::run()?,
         Verb::Air(options) => air::run(&options)?,
+        Verb::AlephHost(options) => aleph_host::run(&options)?,
         Verb::Fuzz(options) => fuzz::run(&options)?,
         Verb::Message(options) => message::run(&options)?,
         Verb::Sizes(options) => sizes::run(&options)?,

@@ -199,7 +199,7 @@ impl Drop for Process {
 }
 
 /// The same program, which ends when the thread that starts it does.
-fn bound_to_us(program: &Command) -> Command {
+pub(crate) fn bound_to_us(program: &Command) -> Command {
     let mut command = if external::exists("setpriv") {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program.get_program());

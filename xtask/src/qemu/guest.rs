@@ -182,6 +182,8 @@ pub struct Guest {
     pub mac: Option<String>,
     /// Whether it is behind a bridge (only machines with PCI can).
     pub bridged: bool,
+    /// Socket of a program that has the other end of the guest's virtio sockets (vhost-user).
+    pub vsock: Option<PathBuf>,
     /// File with the configuration blob, given to the guest by fw_cfg.
     pub config: Option<PathBuf>,
     /// File with a bundle of programs, given to the guest by fw_cfg.
@@ -213,6 +215,7 @@ impl Guest {
             network: Network::None,
             mac: None,
             bridged: false,
+            vsock: None,
             config: None,
             programs: None,
             gdb: None,
@@ -277,6 +280,14 @@ impl Guest {
             words.pair("-device", device + &order);
         }
         self.network_words(&mut words);
+        if let Some(socket) = &self.vsock {
+            // The other program sees the guest's memory.
+            let memory =
+                format!("memory-backend-memfd,id=memory,size={}M,share=on", self.memory_mib);
+            words.pair("-object", memory);
+            words.pair("-chardev", format!("socket,id=vsock,path={}", escaped(socket)));
+            words.pair("-device", format!("vhost-user-vsock-{bus},chardev=vsock"));
+        }
         if let Some(config) = &self.config {
             words.pair("-fw_cfg", format!("name={CONFIG_ITEM},file={}", escaped(config)));
         }
@@ -293,12 +304,14 @@ impl Guest {
     }
 
     fn machine_word(&self) -> String {
-        let name = self.machine.name();
+        let mut word = self.machine.name().to_owned();
         if self.machine == Machine::Microvm && !self.acpi {
-            format!("{name},acpi=off")
-        } else {
-            name.to_owned()
+            word.push_str(",acpi=off");
         }
+        if self.vsock.is_some() {
+            word.push_str(",memory-backend=memory");
+        }
+        word
     }
 
     fn network_words(&self, words: &mut Words) {
@@ -418,6 +431,14 @@ mod tests {
         assert!(text.contains("-machine microvm,acpi=off "), "{text}");
         assert!(!text.contains("force-legacy"), "{text}");
         assert!(words(|_| ()).contains("virtio-mmio.force-legacy=false"));
+    }
+
+    #[test]
+    fn sockets_of_another_program_need_memory_that_it_sees() {
+        let text = words(|guest| guest.vsock = Some(PathBuf::from("/s")));
+        assert!(text.contains("-machine microvm,memory-backend=memory "), "{text}");
+        assert!(text.contains("size=64M,share=on -chardev socket,id=vsock,path=/s"), "{text}");
+        assert!(text.contains("-device vhost-user-vsock-device,chardev=vsock"), "{text}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Every machine is an own QEMU process that ends with its test, whatever happens to the test.
 //! Nothing here needs root, KVM, or a network beyond loopback.
 
+mod aleph_host;
 mod artefacts;
 mod boot;
 mod cable;
@@ -40,6 +41,7 @@ mod triggers;
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use xtask::aleph_host::AlephHost;
 use xtask::aleph_sdk::AlephSdk;
 use xtask::stock_client::StockClient;
 
@@ -70,6 +72,8 @@ fn main() {
     clients::add(&mut trials, client.as_ref());
     let sdk = if arguments.list { None } else { found_sdk() };
     triggered::add(&mut trials, sdk.as_ref());
+    let host = if arguments.list { None } else { found_host() };
+    aleph_host::add(&mut trials, host.as_ref());
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -84,6 +88,13 @@ fn found_client() -> Option<StockClient> {
 fn found_sdk() -> Option<AlephSdk> {
     AlephSdk::prepare()
         .inspect_err(|reason| eprintln!("SKIPPED: everything with the Aleph client: {reason:#}"))
+        .ok()
+}
+
+/// The host of Aleph guests, or a word about why the tests that need it are shown as ignored.
+fn found_host() -> Option<AlephHost> {
+    AlephHost::prepare()
+        .inspect_err(|reason| eprintln!("SKIPPED: everything with an Aleph host: {reason:#}"))
         .ok()
 }
 
