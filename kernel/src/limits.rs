@@ -200,6 +200,11 @@ pub const LISTEN_BACKLOG: usize = 32;
 /// How long the announcement waits for an IPv4 address when there is one of IPv6.
 pub const IPV4_PATIENCE_MS: u64 = 5_000;
 
+/// How long a node that is told to end works on the answers of requests that it has taken.
+pub const ANSWERS_PATIENCE_MS: u64 = 5_000;
+/// How long its connections with peers then have to end by their own protocol.
+pub const PEERS_PATIENCE_MS: u64 = 2_000;
+
 /// Connections with peers may take one in so many bytes of the heap.
 pub const PEER_CONNECTIONS_PART: usize = 4;
 /// What an idle connection with a peer takes at most, its socket's buffers left out.

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use log::{error, info};
+use log::{error, info, warn};
 use netstack::http::{self, Limits};
 use netstack::libp2p::Multiaddr;
 use netstack::libp2p::multiaddr::Transport;
@@ -21,10 +21,10 @@ use netstack::libp2p::swarm::{self, Swarm, SwarmConfig};
 use netstack::{Addressing, IpAddress, IpCidr, Listen, StackConfig, StaticAddressing};
 
 use crate::config::{Config, NetworkConfig};
-use crate::executor::Executor;
+use crate::executor::{Executor, Slot};
 use crate::limits::{
-    IPV4_PATIENCE_MS, MIN_PEER_CONNECTIONS, PEER_BYTES_PART, PEER_CONNECTION_BYTES,
-    PEER_CONNECTIONS_PART,
+    ANSWERS_PATIENCE_MS, IPV4_PATIENCE_MS, MIN_PEER_CONNECTIONS, PEER_BYTES_PART,
+    PEER_CONNECTION_BYTES, PEER_CONNECTIONS_PART, PEERS_PATIENCE_MS,
 };
 use crate::machine::{Machine, MachineRng};
 use crate::network::Network;
@@ -77,6 +77,32 @@ pub struct Running {
     pub triggers: Triggers,
     /// Its connections with peers.
     pub swarm: Swarm,
+    executor: Executor,
+    requests: Requests,
+}
+
+/// The end of the HTTP side: asked for, and over.
+#[derive(Clone, Debug, Default)]
+struct Requests {
+    end: Slot<()>,
+    answered: Slot<()>,
+}
+
+impl Running {
+    /// Ends what the node does for others, so that the network under it can be closed: no request is
+    /// taken any more, those under way are answered within [`ANSWERS_PATIENCE_MS`], and then peers are
+    /// told within [`PEERS_PATIENCE_MS`], as an answer may need them. To be called once.
+    pub async fn close(&self) {
+        let Self { executor, requests, swarm, .. } = self;
+        let patience = |millis| executor.now().after(Duration::from_millis(millis));
+        requests.end.put(());
+        let answered = requests.answered.take();
+        if executor.timeout_at(patience(ANSWERS_PATIENCE_MS), answered).await.is_err() {
+            warn!(target: "node", "not all requests were answered in {ANSWERS_PATIENCE_MS} ms");
+        }
+        // What does not end so is closed below it.
+        let _in_time = executor.timeout_at(patience(PEERS_PATIENCE_MS), swarm.shutdown()).await;
+    }
 }
 
 /// Makes a node and starts to serve it on `network`; what it keeps is in `store`. Everything runs in tasks of `executor`.
@@ -104,7 +130,8 @@ pub fn start<N: Network>(
     node.set_peers(Rc::new(Connected::new(swarm.clone())));
     let programs = Programs::new(node.clone(), store.clone());
     let triggers = triggers::start(executor, network, machine, &programs, store);
-    let running = Running { node, programs, triggers, swarm };
+    let (executor, requests) = (executor.clone(), Requests::default());
+    let running = Running { node, programs, triggers, swarm, executor: executor.clone(), requests };
     executor.spawn(serve(executor.clone(), network.clone(), running.clone(), shares.http));
     running
 }
@@ -164,9 +191,9 @@ fn listen_addresses(node: &Node, addresses: &[IpAddr]) -> Vec<Multiaddr> {
     all
 }
 
-/// Listens, says so once there is an address, and serves for ever.
+/// Listens, says so once there is an address, and serves until the end.
 async fn serve<N: Network>(executor: Executor, network: N, running: Running, http: usize) {
-    let Running { node, programs, triggers, swarm } = running;
+    let Running { node, programs, triggers, swarm, requests, .. } = running;
     let port = node.config().peers.port;
     match network.listen(port) {
         Ok(listener) => executor.spawn(serve_peers(listener, swarm.clone())),
@@ -179,12 +206,15 @@ async fn serve<N: Network>(executor: Executor, network: N, running: Running, htt
         Ok(listener) => listener,
         Err(reason) => {
             error!(target: "node", "cannot listen on TCP port {port}: {reason}");
+            requests.answered.put(());
             return;
         }
     };
     executor.spawn(announce(executor.clone(), network, node.clone(), swarm));
     let web = Web::new(programs).with_triggers(triggers);
-    http::serve_listener(&listener, http, &Limits::default(), &executor, &web).await;
+    let end = requests.end.take();
+    http::serve_listener(listener, http, &Limits::default(), &executor, &web, end).await;
+    requests.answered.put(());
 }
 
 /// Gives every connection of `listener` to the swarm, for ever.
@@ -254,176 +284,4 @@ fn say_where(node: &Node, addresses: &[IpAddr]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{HttpConfig, IdentityConfig, Seed};
-    use crate::executor::{Slot, drive, from_network, to_network};
-    use crate::machine::{Instant, MainLoop, Simulated};
-    use crate::store::Memory;
-    use alloc::string::String;
-    use alloc::vec;
-    use alloc::vec::Vec;
-    use core::ops::ControlFlow;
-    use embedded_io_async::{Read, Write};
-    use futures_util::future::{FutureExt, LocalBoxFuture};
-    use netstack::libp2p::particle::Message;
-    use netstack::libp2p::{Keypair, PeerId};
-    use netstack::{EthernetAddress, IpEndpoint, Stack, TcpStream};
-    use smoltcp::phy::{Device, Loopback, Medium};
-
-    const ADDRESS: &str = "10.0.0.1";
-
-    fn config() -> Config {
-        Config {
-            network: NetworkConfig {
-                hostname: "node-1".into(),
-                addresses: vec!["10.0.0.1/24".parse().unwrap()],
-                gateways: vec!["10.0.0.2".parse().unwrap()],
-                dns: vec!["10.0.0.3".parse().unwrap()],
-            },
-            http: HttpConfig { port: 8080, max_connections: 4 },
-            identity: IdentityConfig { seed: Some(Seed::new([1; 32])) },
-            ..Config::default()
-        }
-    }
-
-    fn base(device: &Loopback) -> StackConfig {
-        StackConfig::new(EthernetAddress([2, 0, 0, 0, 0, 1]), device.capabilities(), 1)
-    }
-
-    /// A machine whose network is a loop; it stops when the reply is there.
-    struct Host {
-        machine: Simulated,
-        stack: Stack,
-        device: Loopback,
-        reply: Slot<Vec<u8>>,
-    }
-
-    impl MainLoop for Host {
-        fn poll_network(&mut self, now: Instant) -> Option<Instant> {
-            // What one poll sends into the loop, the next one receives.
-            self.stack.poll(to_network(now), &mut self.device);
-            self.stack.poll(to_network(now), &mut self.device).map(from_network)
-        }
-
-        fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {
-            let late = until.is_none_or(|until| until > Instant::from_micros(60_000_000));
-            if self.reply.is_filled() || late {
-                return ControlFlow::Break(());
-            }
-            self.machine.sleep_until(until.unwrap_or_default());
-            ControlFlow::Continue(())
-        }
-    }
-
-    #[test]
-    fn the_configuration_reaches_the_stack() {
-        let device = Loopback::new(Medium::Ethernet);
-        let configured = stack_config(&config(), base(&device));
-        assert_eq!(configured.hostname.as_deref(), Some("node-1"));
-        let Addressing::Static(given) = configured.addressing else { panic!("not static") };
-        assert_eq!(alloc::format!("{}", given.addresses[0]), "10.0.0.1/24");
-        assert_eq!((given.gateways.len(), given.dns_servers.len()), (1, 1));
-        let default = stack_config(&Config::default(), base(&device));
-        assert_eq!((default.addressing, default.hostname), (Addressing::Dhcp, None));
-    }
-
-    #[test]
-    fn a_started_node_answers_over_tcp() {
-        let machine = Simulated::new(3);
-        let executor = Executor::new(Rc::new(machine.clone()));
-        let device = Loopback::new(Medium::Ethernet);
-        let now = to_network(executor.now());
-        let stack = Stack::new(stack_config(&config(), base(&device)), now);
-        let Running { node, .. } = start(
-            &executor,
-            &stack,
-            Rc::new(machine.clone()),
-            config(),
-            Rc::new(Memory::new(1 << 20)),
-        );
-        let reply = Slot::new();
-        let (client, slot) = (stack.clone(), reply.clone());
-        executor.spawn(async move {
-            let peer = IpEndpoint::new(ADDRESS.parse::<IpAddr>().unwrap().into(), 8080);
-            let timeout = netstack::time::Duration::from_secs(5);
-            let mut stream = TcpStream::connect(&client, peer, timeout).await.expect("it listens");
-            let request = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-            stream.write_all(request).await.unwrap();
-            let (mut bytes, mut buffer) = (Vec::new(), [0; 512]);
-            while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-                bytes.extend_from_slice(&buffer[..read]);
-            }
-            slot.put(bytes);
-        });
-        drive(&executor, &mut Host { machine, stack, device, reply: reply.clone() });
-        let bytes = reply.take().now_or_never().expect("the node answered");
-        let text = String::from_utf8(bytes).unwrap();
-        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
-        let id = node.identity().peer_id();
-        for transport in ["", "/ws"] {
-            let address = alloc::format!("\"/ip4/{ADDRESS}/tcp/7777{transport}/p2p/{id}\"");
-            assert!(text.contains(&address), "{address} in {text}");
-        }
-        assert!(node.metrics_page().contains("aerolith_tcp_accepted_total 1\n"));
-        executor.shut_down();
-    }
-
-    /// A peer that keeps the particle which comes back to it.
-    struct Author(Slot<Vec<u8>>);
-
-    impl swarm::Handler for Author {
-        fn particle(&self, _: PeerId, message: Message) -> LocalBoxFuture<'static, ()> {
-            assert!(message.verify());
-            self.0.put(message.data);
-            core::future::ready(()).boxed_local()
-        }
-
-        fn connected(&self, _: PeerId) {}
-
-        fn disconnected(&self, _: PeerId) {}
-    }
-
-    #[test]
-    fn a_started_node_serves_peers_over_tcp_and_websocket() {
-        for transport in [Transport::Tcp, Transport::WebSocket] {
-            let machine = Simulated::new(3);
-            let executor = Executor::new(Rc::new(machine.clone()));
-            let device = Loopback::new(Medium::Ethernet);
-            let now = to_network(executor.now());
-            let stack = Stack::new(stack_config(&config(), base(&device)), now);
-            let own: Rc<dyn Machine> = Rc::new(machine.clone());
-            let Running { node, .. } =
-                start(&executor, &stack, own.clone(), config(), Rc::new(Memory::new(1 << 20)));
-            let (key, back) = (Rc::new(Keypair::from_seed(&[9; 32])), Slot::new());
-            let client = Swarm::new(
-                SwarmConfig::new(key.clone(), "client"),
-                stack.clone(),
-                executor.clone(),
-                executor.clone(),
-                MachineRng::new(own.clone()),
-                Author(back.clone()),
-            );
-            let node_id = node.identity().id();
-            let script = alloc::format!(
-                "(seq (call \"{node_id}\" (\"op\" \"identity\") [\"over the network\"] x)
-                      (call \"{}\" (\"callbackSrv\" \"response\") [x]))",
-                key.peer_id()
-            );
-            let particle =
-                Message::new(&key, "a".into(), own.unix_time_ms(), 7000, script, Vec::new());
-            let address: Multiaddr = alloc::format!("/ip4/{ADDRESS}/tcp/7777").parse().unwrap();
-            let address = address.with_transport(transport);
-            executor.spawn(async move {
-                client.connect(node_id, vec![address]).await.expect("it listens");
-                client.send(node_id, Rc::new(particle)).await.expect("it takes particles");
-            });
-            drive(&executor, &mut Host { machine, stack, device, reply: back.clone() });
-            let data = back.take().now_or_never().expect("the particle came back");
-            let text = b"over the network";
-            assert!(data.windows(text.len()).any(|window| window == text));
-            assert!(node.metrics_page().contains("aerolith_particle_arrived_total 1\n"));
-            executor.shut_down();
-        }
-    }
-}
+mod tests;

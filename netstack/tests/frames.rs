@@ -97,7 +97,7 @@ fn corrupt_frames_do_no_harm_beyond_their_connection() {
             }
         };
         let serve = async {
-            serve_listener(&listener, 8, &limits, &clock, &handler).await;
+            serve_listener(&listener, 8, &limits, &clock, &handler, std::future::pending()).await;
         };
         let background: Vec<std::pin::Pin<Box<dyn Future<Output = ()>>>> = vec![
             Box::pin(serve),

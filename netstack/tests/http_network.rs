@@ -10,11 +10,12 @@
 mod support;
 
 use std::cell::Cell;
+use std::future::pending;
 use std::rc::Rc;
 
 use embedded_io_async::{Read, Write};
 use netstack::http::{Failure, Handler, Head, Limits, RequestBody, Response, serve_listener};
-use netstack::time::Duration;
+use netstack::time::{Duration, Timer};
 use netstack::{IpEndpoint, Stack, Stream, TcpListener, TcpStream};
 use support::http::{bad_requests, status};
 use support::{Faults, Network, address};
@@ -81,7 +82,8 @@ fn serving<'a>(
     handler: &'a Slow,
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + 'a>> {
     Box::pin(async move {
-        serve_listener(listener, connections, limits, &handler.clock, handler).await;
+        let clock = &handler.clock;
+        serve_listener(listener, connections, limits, clock, handler, pending()).await;
     })
 }
 
@@ -221,4 +223,45 @@ fn the_answer_survives_a_client_that_still_sends() {
         assert_eq!(status(&head), 413);
     };
     network.run_with(vec![serving(&listener, 4, &limits, &handler)], talk);
+}
+
+#[test]
+fn at_its_end_a_server_answers_what_is_under_way_and_nothing_else() {
+    let (mut network, server, client) = two_stacks(7, Faults::NONE);
+    let handler = Slow::new(&network, 1_000);
+    let limits = Limits::default();
+    let listener = TcpListener::bind(&server, PORT, 16).expect("free port");
+    let clock = network.clock.clone();
+    let asked_at = clock.now() + Duration::from_millis(500);
+    let ended = Cell::new(None);
+    let serve = Box::pin(async {
+        let end = clock.sleep_until(asked_at);
+        serve_listener(listener, 8, &limits, &clock, &handler, end).await;
+        ended.set(Some(clock.now()));
+    });
+    let begun = clock.now();
+    let talk = async {
+        let mut idle = connect(&client).await;
+        let (mut polite, mut eager) = (connect(&client).await, connect(&client).await);
+        polite.write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("open");
+        // The second of these has not been begun when the end comes.
+        let two = b"GET /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c HTTP/1.1\r\nHost: a\r\n\r\n";
+        eager.write_all(two).await.expect("open");
+        assert_eq!(idle.read(&mut [0]).await, Ok(0), "it ends at once");
+        assert!(clock.now() < asked_at + Duration::from_millis(500));
+        let late =
+            TcpStream::connect(&client, IpEndpoint::new(address(1), PORT), Duration::from_secs(30));
+        assert!(late.await.is_err(), "nobody listens any more");
+        for (mut stream, path) in [(polite, b"/a"), (eager, b"/b")] {
+            let (head, body) = read_answer(&mut stream).await;
+            assert_eq!((status(&head), &body[..]), (200, &path[..]));
+            assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
+            assert_eq!(stream.read(&mut [0]).await, Ok(0));
+            stream.close().await.expect("delivered");
+        }
+        clock.sleep(Duration::from_millis(100)).await;
+    };
+    network.run_with(vec![serve], talk);
+    let lasted = ended.get().expect("it has ended") - begun;
+    assert!(lasted >= Duration::from_secs(1) && lasted < Duration::from_millis(1500), "{lasted}");
 }

@@ -1,21 +1,19 @@
-//! The end that somebody asks for: connections are closed in order, what is kept is flushed, then the main
-//! loop ends.
+//! The end that somebody asks for: requests are answered, connections closed in order, what is kept is
+//! flushed, then the main loop ends.
 
 use alloc::rc::Rc;
 use core::time::Duration;
 
 use hypervisor_glue::power_request::PowerRequest;
 use kernel::executor::{Executor, Slot};
+use kernel::run::Running;
 use kernel::store::Store;
 use log::{info, warn};
 use netstack::Stack;
-use netstack::libp2p::swarm::Swarm;
 
-/// How long the connections with peers have to end by their own protocol.
-const PEERS_PATIENCE: Duration = Duration::from_secs(2);
-/// How long all the others have, in all, to take what they were sent last. Whoever runs the machine
-/// waits for it: service managers give 10 seconds and more.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long all connections have, after the node is done with them, to take what they were sent last.
+/// With what the node takes for its part that is less than 10 seconds, which service managers give.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The two moments between which connections are closed. Clones are the same ending.
 #[derive(Clone, Debug, Default)]
@@ -43,22 +41,21 @@ impl Ending {
     }
 }
 
-/// Waits until somebody asks, tells the peers, closes all connections, and flushes the store.
+/// Waits until somebody asks, lets the node come to its end, closes all connections, and flushes the
+/// store.
 pub async fn close(
     executor: Executor,
     stack: Stack,
-    swarm: Swarm,
+    running: Running,
     store: Rc<dyn Store>,
     ending: Ending,
 ) {
     let request = ending.asked.take().await;
     info!(target: "power", "{request}: closing all connections");
-    let begun = executor.now();
-    // What does not end so is closed below it.
-    let _in_time = executor.timeout_at(begun.after(PEERS_PATIENCE), swarm.shutdown()).await;
+    running.close().await;
     stack.close();
-    let closed = executor.timeout_at(begun.after(PATIENCE), stack.wait_closed()).await;
-    if closed.is_err() {
+    let deadline = executor.now().after(PATIENCE);
+    if executor.timeout_at(deadline, stack.wait_closed()).await.is_err() {
         let open = stack.counters().connections_open;
         warn!(target: "power", "{open} connections were not closed within {} s", PATIENCE.as_secs());
     }

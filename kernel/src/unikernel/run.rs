@@ -73,13 +73,6 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     // What the start brought comes before what is on a disk.
     programs::install(&running.programs, handed.programs.or(programs.as_deref()));
     let ending = Ending::default();
-    executor.spawn(ending::close(
-        executor.clone(),
-        stack.clone(),
-        running.swarm,
-        store,
-        ending.clone(),
-    ));
     let sockets = vsock.map(Sockets::new);
     if let Some(sockets) = &sockets {
         let surroundings =
@@ -87,6 +80,13 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
         let programs = running.programs.clone();
         guest::serve(&executor, sockets.vsock(), programs, Rc::new(surroundings));
     }
+    executor.spawn(ending::close(
+        executor.clone(),
+        stack.clone(),
+        running,
+        store,
+        ending.clone(),
+    ));
     phases::mark("node");
     hardware::log_phases();
     #[cfg(feature = "fault-injection")]

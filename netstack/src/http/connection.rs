@@ -81,12 +81,18 @@ pub(super) async fn serve_in<S: Stream, T: Timer, H: Handler>(
         };
         requests += 1;
         let may_stay = requests < limits.requests;
+        let may_stay = || may_stay && !room.is_closed();
         match exchange(&mut incoming, limits, handler, parsed, may_stay).await {
             Next::Request => {}
             Next::End(end) => break end,
         }
     };
-    finish(&mut incoming, limits, end).await;
+    match end {
+        End::Broken => {}
+        // The room is needed now, or all is about to end.
+        _ if end == End::Dismissed || room.is_closed() => drop(incoming.stream.shutdown().await),
+        _ => linger(&mut incoming, limits).await,
+    }
     Summary { requests, end }
 }
 
@@ -102,7 +108,7 @@ async fn exchange<S: Stream, T: Timer, H: Handler>(
     limits: &Limits,
     handler: &H,
     parsed: Parsed,
-    may_stay: bool,
+    may_stay: impl Fn() -> bool,
 ) -> Next {
     let Parsed { head, framing, keep_alive, expects_continue } = parsed;
     let mut body = Body::new(incoming, limits, framing, expects_continue);
@@ -119,7 +125,7 @@ async fn exchange<S: Stream, T: Timer, H: Handler>(
     let status = response.status();
     let close = failed
         || !keep_alive
-        || !may_stay
+        || !may_stay()
         || !(finished || drainable)
         || response.wants_close(head.version);
     let how = How {
@@ -180,16 +186,8 @@ async fn refuse<S: Stream, T: Timer, H: Handler>(
 
 /// Ends the connection so that the peer gets the last answer: closing while it still sends would make
 /// the network reset the connection and throw the answer away (RFC 9112 section 9.6).
-pub(super) async fn finish<S: Stream, T: Timer>(
-    incoming: &mut Incoming<S, T>,
-    limits: &Limits,
-    end: End,
-) {
-    if end == End::Broken || incoming.stream.shutdown().await.is_err() {
-        return;
-    }
-    if end == End::Dismissed {
-        // No answer is under way, and the room is needed now.
+pub(super) async fn linger<S: Stream, T: Timer>(incoming: &mut Incoming<S, T>, limits: &Limits) {
+    if incoming.stream.shutdown().await.is_err() {
         return;
     }
     let deadline = after(incoming.timer.now(), limits.linger);

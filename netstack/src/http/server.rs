@@ -1,16 +1,17 @@
 //! A listening server: every connection of a TCP port, up to a bound.
 
+use core::future::{Future, pending};
 use core::pin::pin;
 
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 
-use super::connection::{finish, serve_in};
+use super::connection::{linger, serve_in};
 use super::incoming::Incoming;
 use super::response::How;
 use super::waiting::WaitingRoom;
-use super::{End, Handler, Limits, Response, Version};
+use super::{Handler, Limits, Response, Version};
 use crate::time::Timer;
 use crate::{Listen, Stream};
 
@@ -21,26 +22,30 @@ const RETRY_AFTER_SECONDS: &str = "1";
 
 /// Serves all connections of `listener`, `connections` at a time. One beyond takes the room of the one
 /// that has waited longest for a request, if that has waited a while; else it gets status 503, or waits
-/// in the backlog when there are many of them. Never ends; drop it to stop.
+/// in the backlog when there are many of them.
+///
+/// When `end` completes, `listener` is dropped, connections that wait for a request end, and requests
+/// under way are answered, which ends their connections. This completes after the last answer.
 pub async fn serve_listener<L: Listen, T: Timer, H: Handler>(
-    listener: &L,
+    listener: L,
     connections: usize,
     limits: &Limits,
     timer: &T,
     handler: &H,
-) -> core::convert::Infallible {
+    end: impl Future<Output = ()>,
+) {
     let room = WaitingRoom::default();
     let mut serving = FuturesUnordered::new();
     let mut refusing = FuturesUnordered::new();
+    let mut end = pin!(end);
     loop {
         let full = serving.len() >= connections && refusing.len() >= REFUSALS_AT_ONCE;
         let accepted = {
-            let accept = pin!(async {
-                if full { core::future::pending().await } else { listener.accept().await }
-            });
+            let accept =
+                pin!(async { if full { pending().await } else { listener.accept().await } });
             let progress = pin!(async {
                 match (serving.is_empty(), refusing.is_empty()) {
-                    (true, true) => core::future::pending().await,
+                    (true, true) => pending().await,
                     (false, true) => drop(serving.next().await),
                     (true, false) => drop(refusing.next().await),
                     (false, false) => {
@@ -48,9 +53,10 @@ pub async fn serve_listener<L: Listen, T: Timer, H: Handler>(
                     }
                 }
             });
-            match select(accept, progress).await {
-                Either::Left(((stream, _), _)) => stream,
-                Either::Right(_) => continue,
+            match select(end.as_mut(), select(accept, progress)).await {
+                Either::Left(_) => break,
+                Either::Right((Either::Left(((stream, _), _)), _)) => stream,
+                Either::Right((Either::Right(_), _)) => continue,
             }
         };
         if serving.len() < connections || room.dismiss_longest(timer.now()) {
@@ -59,6 +65,9 @@ pub async fn serve_listener<L: Listen, T: Timer, H: Handler>(
             refusing.push(turn_away(accepted, limits, timer, handler));
         }
     }
+    drop(listener);
+    room.close();
+    while serving.next().await.is_some() {}
 }
 
 /// Tells a client that there is no room for it now.
@@ -79,6 +88,6 @@ async fn turn_away<S: Stream, T: Timer, H: Handler>(
         unix_seconds: handler.unix_seconds(),
     };
     if response.write(&mut stream, timer, limits, &how).await {
-        finish(&mut Incoming::new(stream, timer), limits, End::Refused(503)).await;
+        linger(&mut Incoming::new(stream, timer), limits).await;
     }
 }

@@ -20,6 +20,7 @@ pub(super) struct WaitingRoom {
 
 #[derive(Default)]
 struct Waiting {
+    closed: bool,
     next_ticket: u64,
     by_ticket: BTreeMap<u64, Guest>,
 }
@@ -46,6 +47,20 @@ impl WaitingRoom {
             waker.wake();
         }
         true
+    }
+
+    /// Makes all who wait leave; nobody waits from now on.
+    pub(super) fn close(&self) {
+        let guests = {
+            let mut waiting = self.waiting.borrow_mut();
+            waiting.closed = true;
+            core::mem::take(&mut waiting.by_ticket)
+        };
+        guests.into_values().filter_map(|guest| guest.waker).for_each(Waker::wake);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.waiting.borrow().closed
     }
 
     /// Runs `arrival` from `now` on until it completes or the room is needed.
@@ -76,7 +91,9 @@ impl WaitingRoom {
         let mut waiting = self.waiting.borrow_mut();
         let number = waiting.next_ticket;
         waiting.next_ticket += 1;
-        waiting.by_ticket.insert(number, Guest { since, waker: None });
+        if !waiting.closed {
+            waiting.by_ticket.insert(number, Guest { since, waker: None });
+        }
         Ticket { room: self, number }
     }
 }
@@ -120,6 +137,19 @@ mod tests {
         assert_eq!(poll(first.as_mut()), Poll::Ready(Err(Dismissed)));
         assert_eq!(poll(second.as_mut()), Poll::Pending);
         assert!(!room.dismiss_longest(after(START, GRACE)), "the second has its grace");
+    }
+
+    #[test]
+    fn nobody_waits_in_a_room_that_is_closed() {
+        let room = WaitingRoom::default();
+        let mut before = pin!(room.wait(START, pending::<()>()));
+        assert_eq!(poll(before.as_mut()), Poll::Pending);
+        assert!(!room.is_closed());
+        room.close();
+        assert!(room.is_closed());
+        assert_eq!(poll(before), Poll::Ready(Err(Dismissed)));
+        assert_eq!(poll(pin!(room.wait(START, pending::<()>()))), Poll::Ready(Err(Dismissed)));
+        assert_eq!(poll(pin!(room.wait(START, ready(7)))), Poll::Ready(Ok(7)), "it had arrived");
     }
 
     #[test]

@@ -45,11 +45,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         running.programs.install_bundle(&bundle)?;
     }
     drive(&executor, &mut event_loop);
-    // The peers are told, for as long as that takes or until Ctrl-C is typed again.
+    // Requests are answered and peers told, for as long as that may take or until Ctrl-C is typed again.
     let stopper = event_loop.stopper();
     stopper.rearm();
     executor.spawn(async move {
-        running.swarm.shutdown().await;
+        running.close().await;
         if let Err(reason) = kept.flush().await {
             warn!(target: "power", "the volume is not flushed: {reason}");
         }

@@ -35,6 +35,9 @@ pub fn add(trials: &mut Vec<Trial>) {
             is_asked(kind, "Ctrl-Alt-Del", |monitor| monitor.press(&["ctrl", "alt", "delete"]))
         }));
     }
+    for kind in [MICROVM, Q35] {
+        trials.push(trial(kind, "answers_what_is_under_way_before_it_goes_off", answers_first));
+    }
     trials.push(trial(Q35, "stays_on_when_other_keys_are_pressed", other_keys));
 }
 
@@ -93,6 +96,36 @@ fn is_asked(kind: Kind, who: &str, ask: impl Fn(&mut Monitor) -> Result<()>) -> 
         ensure!(text.contains(&mark), "no {mark:?}\n{text}");
     }
     ensure!(!text.contains("were not closed"), "{text}");
+    Ok(())
+}
+
+/// A script that waits when the button is pressed is answered.
+fn answers_first(kind: Kind) -> Result<()> {
+    let mut peer = Peer::new()?;
+    let (mut vm, monitor) = monitored(kind, &peer)?;
+    let monitor = RefCell::new(Some(monitor));
+    let asked = RefCell::new(Ok(()));
+    let script = "(seq (call %init_peer_id% (\"peer\" \"timeout\") [2000 1])
+        (call %init_peer_id% (\"callbackSrv\" \"response\") [\"at last\"]))";
+    let request = format!(
+        "POST /air HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n{script}",
+        script.len()
+    );
+    let answered = |answer: &[u8]| {
+        // The guest wants the body: it has the request.
+        let taken = answer.starts_with(b"HTTP/1.1 100 ");
+        if let Some(mut monitor) = taken.then(|| monitor.take()).flatten() {
+            *asked.borrow_mut() = monitor.ask("system_powerdown").map(drop);
+        }
+        false
+    };
+    let answer = peer.exchange(GUEST_V4, HTTP, request.as_bytes(), answered, ANSWER_LIMIT)?;
+    asked.into_inner()?;
+    let answer = String::from_utf8_lossy(&answer);
+    ensure!(answer.contains("HTTP/1.1 200 ") && answer.ends_with("\"at last\""), "{answer}");
+    ends(&mut vm)?;
+    let text = vm.text();
+    ensure!(!text.contains("not all") && !text.contains("were not closed"), "{text}");
     Ok(())
 }
 

@@ -40,7 +40,7 @@ pub fn run(bytes: &[u8]) {
     let datagrams = UdpSocket::bind(&stack, 53).expect("a free port");
     let tasks: Vec<Pin<Box<dyn Future<Output = ()>>>> = vec![
         Box::pin(async {
-            serve_listener(&listener, 4, &limits, &clock, &handler).await;
+            serve_listener(&listener, 4, &limits, &clock, &handler, std::future::pending()).await;
         }),
         Box::pin(echo(&datagrams)),
         Box::pin(ask(&stack, &clock)),
