@@ -1,8 +1,9 @@
 //! This machine's sockets and who waits for them.
 //!
-//! Every socket is registered once, edge-triggered, for reading and writing. A future always tries
-//! first and leaves its waker only when the system says "not now", so no edge can be missed on one
-//! thread. A token is never given out twice: an event that is late finds nobody.
+//! Every socket is registered once, edge-triggered, for reading and writing. The system is asked only
+//! where nothing is known to stand in the way: once it has said "not now", the next edge must come first.
+//! So a task that is polled for other reasons costs no system call. A token is never given out twice: an
+//! event that is late finds nobody.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -37,8 +38,32 @@ struct Inner {
 
 #[derive(Default)]
 struct Waiting {
-    readable: Option<Waker>,
-    writable: Option<Waker>,
+    read: Side,
+    write: Side,
+}
+
+/// One way of a socket.
+#[derive(Default)]
+struct Side {
+    /// The system has said "not now", and no event has come since.
+    blocked: bool,
+    waker: Option<Waker>,
+}
+
+impl Side {
+    fn unblock(&mut self) -> Option<Waker> {
+        self.blocked = false;
+        self.waker.take()
+    }
+}
+
+impl Waiting {
+    fn side(&mut self, way: Way) -> &mut Side {
+        match way {
+            Way::Read => &mut self.read,
+            Way::Write => &mut self.write,
+        }
+    }
 }
 
 /// Which way a task waits.
@@ -84,10 +109,10 @@ impl Sockets {
             let Some(waiting) = waiting.get_mut(&event.token()) else { continue };
             let ended = event.is_error();
             if event.is_readable() || event.is_read_closed() || ended {
-                wakers.extend(waiting.readable.take());
+                wakers.extend(waiting.read.unblock());
             }
             if event.is_writable() || event.is_write_closed() || ended {
-                wakers.extend(waiting.writable.take());
+                wakers.extend(waiting.write.unblock());
             }
         }
         drop(waiting);
@@ -150,17 +175,22 @@ impl<S: Source> Registered<S> {
         &self.sockets
     }
 
-    /// Tries `operation`; if the system says that it would have to wait, so does this.
+    /// Tries `operation`, unless it is known that the system would have it wait; then this waits too.
     pub(super) fn attempt<T>(
         &self,
         way: Way,
         context: &Context<'_>,
         mut operation: impl FnMut(&S) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
+        if self.with_side(way, |side| side.blocked) {
+            self.wait(way, context);
+            return Poll::Pending;
+        }
         loop {
             match operation(&self.source) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.with_side(way, |side| side.blocked = true);
                     self.wait(way, context);
                     return Poll::Pending;
                 }
@@ -171,13 +201,12 @@ impl<S: Source> Registered<S> {
 
     /// Has the task woken when there is news.
     pub(super) fn wait(&self, way: Way, context: &Context<'_>) {
-        if let Some(waiting) = self.sockets.0.waiting.borrow_mut().get_mut(&self.token) {
-            let place = match way {
-                Way::Read => &mut waiting.readable,
-                Way::Write => &mut waiting.writable,
-            };
-            *place = Some(context.waker().clone());
-        }
+        self.with_side(way, |side| side.waker = Some(context.waker().clone()));
+    }
+
+    fn with_side<T: Default>(&self, way: Way, look: impl FnOnce(&mut Side) -> T) -> T {
+        let mut waiting = self.sockets.0.waiting.borrow_mut();
+        waiting.get_mut(&self.token).map(|waiting| look(waiting.side(way))).unwrap_or_default()
     }
 }
 
@@ -186,5 +215,38 @@ impl<S: Source> Drop for Registered<S> {
         // It fails only for a source that is not registered; then there is nothing to undo.
         let _ = self.sockets.0.registry.deregister(&mut self.source);
         self.sockets.0.waiting.borrow_mut().remove(&self.token);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::net::TcpListener;
+
+    #[test]
+    fn the_system_is_asked_again_only_after_an_event() {
+        let sockets = Sockets::new().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let listener = sockets.register(listener).unwrap();
+        let asked = Cell::new(0);
+        let accept = || {
+            let context = Context::from_waker(Waker::noop());
+            let accepted = listener.attempt(Way::Read, &context, |listener| {
+                asked.set(asked.get() + 1);
+                listener.accept()
+            });
+            accepted.is_ready()
+        };
+        assert!(!accept() && !accept() && !accept());
+        assert_eq!(asked.get(), 1);
+        let clients = [(); 2].map(|()| std::net::TcpStream::connect(address).unwrap());
+        while !accept() {
+            sockets.poll(Some(Duration::from_secs(1))).unwrap();
+        }
+        assert!(accept(), "no event comes for the second one");
+        assert!(!accept() && !accept());
+        assert_eq!(asked.get(), 4);
+        drop(clients);
     }
 }

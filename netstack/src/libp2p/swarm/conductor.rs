@@ -145,11 +145,13 @@ impl<'a> Conductor<'a> {
             }
         };
         let deadline = self.deadline();
+        // Yamux comes after those who write to its streams: what they have to say then leaves in one
+        // write, the first answer on a stream with the stream's acknowledgement.
         select_biased! {
-            _ = driver.fuse() => Event::Ended,
             why = self.link.ending.heard().fuse() => Event::End(why),
             done = jobs.running.select_next_some() => Event::Done(done),
             stream = accept.fuse() => Event::Opened(stream),
+            _ = driver.fuse() => Event::Ended,
             _ = self.link.news.beyond(news).fuse() => Event::Look,
             () = self.inner.clock.sleep_until(deadline).fuse() => Event::Look,
         }
