@@ -201,7 +201,7 @@ pub const LISTEN_BACKLOG: usize = 32;
 pub const IPV4_PATIENCE_MS: u64 = 5_000;
 
 /// How long a node that is told to end works on the answers of requests that it has taken.
-pub const ANSWERS_PATIENCE_MS: u64 = 5_000;
+pub const ANSWERS_PATIENCE_MS: u64 = 4_000;
 /// How long its connections with peers then have to end by their own protocol.
 pub const PEERS_PATIENCE_MS: u64 = 2_000;
 

@@ -1,6 +1,7 @@
 //! What the node counts, and its text for Prometheus.
 
 mod exposition;
+mod limits;
 mod page;
 mod peers;
 

@@ -8,7 +8,6 @@ use netstack::libp2p::swarm;
 
 use super::exposition::{Exposition, Kind};
 use super::{Metrics, NAMED_SERVICES, Outcome, seconds};
-use crate::limits;
 use crate::machine::Machine;
 use crate::particle::DropReason;
 
@@ -61,7 +60,7 @@ pub fn render(metrics: &Metrics, snapshot: &Snapshot, machine: &dyn Machine) -> 
     if let Some(counters) = &snapshot.peers {
         super::peers::write(&mut page, counters);
     }
-    write_limits(&mut page);
+    super::limits::write(&mut page);
     page.finish()
 }
 
@@ -220,24 +219,4 @@ fn write_network(page: &mut Exposition, counters: &Counters) {
         .sample(&[("state", "half-open")], counters.connections_half_open)
         .sample(&[("state", "closing")], counters.connections_closing)
         .sample(&[("state", "time-wait")], counters.connections_time_wait);
-}
-
-fn write_limits(page: &mut Exposition) {
-    page.metric("aerolith_limit", Kind::Gauge, "Bounds that this build has.");
-    let limits: [(&str, u64); 11] = [
-        ("script_bytes", limits::MAX_SCRIPT_BYTES.into()),
-        ("live_particles", limits::MAX_LIVE_PARTICLES.into()),
-        ("ttl_ms", limits::MAX_TTL_MS.into()),
-        ("http_connections", limits::MAX_HTTP_CONNECTIONS.into()),
-        ("particle_bytes", limits::MAX_PARTICLE_BYTES.into()),
-        ("peer_connections", limits::MAX_PEER_CONNECTIONS.into()),
-        ("particle_mail_bytes", limits::MAX_MAIL_BYTES as u64),
-        ("particle_steps", limits::MAX_STEPS_PER_PARTICLE.into()),
-        ("particle_fuel", limits::MAX_FUEL_PER_PARTICLE),
-        ("particle_result_bytes", limits::MAX_RESULT_BYTES_PER_PARTICLE as u64),
-        ("call_result_bytes", limits::MAX_CALL_RESULT_BYTES as u64),
-    ];
-    for (name, value) in limits {
-        page.sample(&[("name", name)], value);
-    }
 }

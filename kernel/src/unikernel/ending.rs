@@ -11,8 +11,9 @@ use kernel::store::Store;
 use log::{info, warn};
 use netstack::Stack;
 
-/// How long all connections have, after the node is done with them, to take what they were sent last.
-/// With what the node takes for its part that is less than 10 seconds, which service managers give.
+/// How long all connections have, after the node is done with them, to take what they were sent last, and
+/// the volume to be flushed. With what the node takes for its part that is 10 seconds at most, which
+/// service managers give.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The two moments between which connections are closed. Clones are the same ending.

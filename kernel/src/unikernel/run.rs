@@ -80,13 +80,7 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
         let programs = running.programs.clone();
         guest::serve(&executor, sockets.vsock(), programs, Rc::new(surroundings));
     }
-    executor.spawn(ending::close(
-        executor.clone(),
-        stack.clone(),
-        running,
-        store,
-        ending.clone(),
-    ));
+    executor.spawn(ending::close(executor.clone(), stack.clone(), running, store, ending.clone()));
     phases::mark("node");
     hardware::log_phases();
     #[cfg(feature = "fault-injection")]

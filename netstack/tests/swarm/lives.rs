@@ -58,6 +58,27 @@ fn a_peer_that_cannot_be_reached_is_dialed_after_ever_longer_pauses() {
 }
 
 #[test]
+fn new_addresses_of_a_peer_that_cannot_be_reached_are_tried_once_a_second() {
+    run(3, async |world| {
+        let a = world.start(1);
+        let (keypair, _) = World::place(2);
+        let peer = keypair.peer_id();
+        let start = world.clock.now();
+        let mut tries = 0_u16;
+        while world.clock.now() < start + SECOND * 10 {
+            tries += 1;
+            let address = format!("/ip4/10.9.9.9/tcp/{tries}").parse().expect("an address");
+            let failed = a.swarm.connect(peer, vec![address]).await;
+            assert!(failed.is_err(), "{failed:?}");
+        }
+        let dials = a.counters().dials_failed;
+        assert!((8..=11).contains(&dials), "{dials} dials in ten seconds");
+        // Without anything new the whole pause counts.
+        assert_eq!(a.swarm.connect(peer, vec![]).await, Err(ConnectError::BackedOff));
+    });
+}
+
+#[test]
 fn a_bootstrap_peer_is_dialed_until_it_is_there_and_again_when_it_was_lost() {
     run(3, async |world| {
         let (keypair, address) = World::place(2);

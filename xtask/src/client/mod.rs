@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use air_core::data::KeyPair;
 use air_core::{Parameters, Script, Value};
+use kernel::executor::Turns;
 use kernel::machine::Machine;
 use netstack::libp2p::particle::Message;
 use netstack::libp2p::{Keypair, Multiaddr, PeerId};
@@ -46,6 +47,8 @@ struct Inner {
     address: Multiaddr,
     relay: PeerId,
     link: RefCell<Option<Rc<Link>>>,
+    /// Whoever finds no connection makes one in turn, so that several at once share it.
+    connecting: Turns<()>,
     waiting: Rc<RefCell<BTreeMap<String, Rc<Mailbox>>>>,
 }
 
@@ -89,6 +92,7 @@ impl Client {
             address,
             relay,
             link: RefCell::default(),
+            connecting: Turns::new(),
             waiting: Rc::default(),
         })))
     }
@@ -104,6 +108,7 @@ impl Client {
     /// # Errors
     /// [`LinkError`].
     pub async fn connect(&self) -> Result<Rc<Link>, LinkError> {
+        let _turn = self.0.connecting.take(()).await;
         let open = self.0.link.borrow().clone().filter(|link| link.is_open());
         if let Some(link) = open {
             return Ok(link);

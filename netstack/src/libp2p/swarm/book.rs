@@ -31,8 +31,18 @@ struct Entry {
     pinned: bool,
     used: u64,
     failures: u32,
+    failed_at: Option<Instant>,
     /// Not dialed again before.
     rests_until: Option<Instant>,
+}
+
+/// How long a peer that was not reached is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// The pause that its failures have come to.
+    Whole,
+    /// The first pause at most: there is an address that has not been tried.
+    Short,
 }
 
 impl Book {
@@ -105,8 +115,14 @@ impl Book {
     }
 
     /// When the peer may be dialed again, if that is later than `now`.
-    pub(super) fn rests_until(&self, peer: PeerId, now: Instant) -> Option<Instant> {
-        self.entries.get(&peer)?.rests_until.filter(|until| *until > now)
+    pub(super) fn rests_until(&self, peer: PeerId, rest: Rest, now: Instant) -> Option<Instant> {
+        let entry = self.entries.get(&peer)?;
+        let whole = entry.rests_until?;
+        let until = match (rest, entry.failed_at) {
+            (Rest::Short, Some(failed_at)) => whole.min(after(failed_at, BACKOFF_FIRST)),
+            _ => whole,
+        };
+        (until > now).then_some(until)
     }
 
     /// An address led to the peer: it comes first.
@@ -122,6 +138,7 @@ impl Book {
     pub(super) fn failed(&mut self, peer: PeerId, now: Instant, random: &Randomness) {
         let Some(entry) = self.entries.get_mut(&peer) else { return };
         entry.failures = entry.failures.saturating_add(1);
+        entry.failed_at = Some(now);
         entry.rests_until = Some(after(now, random.jitter(pause(entry.failures))));
     }
 
@@ -136,7 +153,7 @@ impl Book {
         if lasted < STABLE_AFTER {
             self.failed(peer, now, random);
         } else if let Some(entry) = self.entries.get_mut(&peer) {
-            (entry.failures, entry.rests_until) = (0, None);
+            (entry.failures, entry.failed_at, entry.rests_until) = (0, None, None);
         }
     }
 }
@@ -223,22 +240,24 @@ mod tests {
         let mut book = Book::default();
         let mut now = Instant::ZERO;
         book.failed(peer(1), now, &random);
-        assert_eq!(book.rests_until(peer(1), now), None, "nobody that is known");
+        assert_eq!(book.rests_until(peer(1), Rest::Whole, now), None, "nobody that is known");
         book.add(peer(1), [address(1)]);
         for seconds in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
             book.failed(peer(1), now, &random);
-            let Some(until) = book.rests_until(peer(1), now) else { panic!("it rests") };
+            let Some(until) = book.rests_until(peer(1), Rest::Whole, now) else {
+                panic!("it rests")
+            };
             let (rest, usual) = (until - now, Duration::from_secs(seconds));
             assert!(rest >= usual * 3 / 4 && rest <= usual * 5 / 4, "{rest} instead of {usual}");
             now = until;
-            assert_eq!(book.rests_until(peer(1), now), None);
+            assert_eq!(book.rests_until(peer(1), Rest::Whole, now), None);
         }
         book.ended(peer(1), now, STABLE_AFTER - Duration::from_micros(1), &random);
-        assert!(book.rests_until(peer(1), now).is_some(), "it did not last");
+        assert!(book.rests_until(peer(1), Rest::Whole, now).is_some(), "it did not last");
         book.ended(peer(1), now, STABLE_AFTER, &random);
-        assert_eq!(book.rests_until(peer(1), now), None);
+        assert_eq!(book.rests_until(peer(1), Rest::Whole, now), None);
         book.failed(peer(1), now, &random);
-        let until = book.rests_until(peer(1), now);
+        let until = book.rests_until(peer(1), Rest::Whole, now);
         assert!(until.is_some_and(|until| until - now <= Duration::from_millis(1250)));
     }
 }

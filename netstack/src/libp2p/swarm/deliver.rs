@@ -4,6 +4,7 @@ use alloc::rc::Rc;
 
 use embedded_io_async::Read;
 
+use super::book::Rest;
 use super::dialing::reach;
 use super::error::SendError;
 use super::inner::Inner;
@@ -53,14 +54,14 @@ async fn send_within(
     let deadline = inner.clock.later(SEND_TIMEOUT + extra_time(bytes));
     let sending = async {
         for _ in 1..ATTEMPTS {
-            let link = reach(inner, peer).await?;
+            let link = reach(inner, peer, Rest::Whole).await?;
             match send_on(inner, &link, message).await {
                 Err(Failure::NotBegun) => {}
                 Err(Failure::Final(error)) => return Err(error),
                 Ok(()) => return Ok(()),
             }
         }
-        let link = reach(inner, peer).await?;
+        let link = reach(inner, peer, Rest::Whole).await?;
         send_on(inner, &link, message).await.map_err(|failure| match failure {
             Failure::NotBegun => SendError::Lost,
             Failure::Final(error) => error,

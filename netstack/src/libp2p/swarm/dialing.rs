@@ -8,6 +8,7 @@ use core::pin::pin;
 use futures_util::future::{Either, LocalBoxFuture, select};
 
 use super::admission::Place;
+use super::book::Rest;
 use super::connection::{self, Opened, Security, Source};
 use super::dial::Dial;
 use super::error::ConnectError;
@@ -70,7 +71,11 @@ impl Attempt {
 }
 
 /// The connection with a peer, made if there is none and an address is known.
-pub(super) async fn reach(inner: &Rc<Inner>, peer: PeerId) -> Result<Rc<Link>, ConnectError> {
+pub(super) async fn reach(
+    inner: &Rc<Inner>,
+    peer: PeerId,
+    rest: Rest,
+) -> Result<Rc<Link>, ConnectError> {
     loop {
         let seen = inner.changed.count();
         if inner.stopped.get() {
@@ -83,8 +88,8 @@ pub(super) async fn reach(inner: &Rc<Inner>, peer: PeerId) -> Result<Rc<Link>, C
             return Err(ConnectError::Itself);
         }
         let now = inner.clock.now();
-        let rest = inner.book.borrow().rests_until(peer, now);
-        match rest {
+        let rests_until = inner.book.borrow().rests_until(peer, rest, now);
+        match rests_until {
             Some(until) if until > after(now, BACKOFF_PATIENCE) => {
                 return Err(ConnectError::BackedOff);
             }

@@ -33,7 +33,9 @@
 //!
 //! # Not supported
 //!
-//! Relayed connections: a peer without a known address is reached only while it is connected.
+//! Relayed connections: a peer without a known address is reached only while it is connected. A client
+//! of another node is such a peer: whoever sends it something sends it to that node, which has the
+//! connection. Addresses with `/p2p-circuit` are passed over.
 
 mod activity;
 mod admission;
@@ -86,6 +88,7 @@ use crate::libp2p::yamux::ReceiveMemory;
 use crate::libp2p::{Multiaddr, PeerId};
 use crate::time::{Timer, until};
 use crate::{Spawn, Split};
+use book::Rest;
 use clock::{Clock, Randomness};
 use connection::Security;
 use dialing::Dialer;
@@ -166,7 +169,8 @@ impl Swarm {
     }
 
     /// Connects to a peer, unless it is connected, at `addresses` and those known already. A `/p2p/`
-    /// part that names another peer makes an address void.
+    /// part that names another peer makes an address void. A peer that was not reached lately is left
+    /// alone; where an address is new, for [`limits::BACKOFF_FIRST`] only.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -183,10 +187,8 @@ impl Swarm {
         let given = addresses.into_iter().filter(own).map(Multiaddr::without_peer_id);
         let usable = given.filter(|address| address.transport() != Transport::SecureWebSocket);
         let fresh = inner.book.borrow_mut().add(peer, usable);
-        if fresh {
-            return dialing::dial(inner, peer)?.finished().await;
-        }
-        dialing::reach(inner, peer).await.map(drop)
+        let rest = if fresh { Rest::Short } else { Rest::Whole };
+        dialing::reach(inner, peer, rest).await.map(drop)
     }
 
     /// Whether there is a connection with the peer.
