@@ -248,6 +248,8 @@ impl Transport for FakeTransport {
     }
 
     fn read_config_space<T: FromBytes + IntoBytes>(&self, offset: usize) -> Result<T> {
+        // As the transport over MMIO demands.
+        assert!(align_of::<T>() <= 4 && offset.is_multiple_of(align_of::<T>()));
         let state = self.0.borrow();
         let bytes = state.config.get(offset..offset + size_of::<T>());
         let value = bytes.and_then(|bytes| T::read_from_bytes(bytes).ok());

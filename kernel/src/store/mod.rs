@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `identity` | the node | the 32 bytes from which its key is made |
 //! | `program/<item hash>/…` | programs | what a program keeps |
-//! | `seen/<item hash>` | triggers | messages that a program has been run for |
+//! | `seen/<item hash>/…` | triggers | messages that a program has been run for |
 //!
 //! Below are [`BlockDevice`], which the machine implements over its disks, and what disks say of
 //! themselves: [`Disks::survey`]. [`take_up`] goes from disks to what a node begins with.

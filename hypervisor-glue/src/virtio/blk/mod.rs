@@ -190,8 +190,12 @@ impl<T: Transport> VirtioBlk<T> {
 
     /// Sectors, and bytes of the longest request.
     fn configuration(transport: &T, agreed: u64) -> Result<(u64, usize), InitError> {
-        let sectors =
-            init::read_config(transport, |t| t.read_config_space::<u64>(CONFIG_CAPACITY))?;
+        // In halves: registers in memory are read by at most four bytes at a time.
+        let [low, high] = init::read_config(transport, |t| {
+            let half = |offset| t.read_config_space::<u32>(CONFIG_CAPACITY + offset);
+            Ok([half(0)?, half(4)?])
+        })?;
+        let sectors = u64::from(high) << 32 | u64::from(low);
         let mut chunk = BLK_REQUEST_BYTES;
         if agreed & FEATURE_SIZE_MAX != 0 {
             let told =
