@@ -39,9 +39,9 @@ pub struct Options {
     /// median time are printed
     #[arg(long, default_value_t = 3)]
     runs: u32,
-    /// Only kinds of boots whose name has this in it
+    /// Only kinds of boots whose name has this in it; may be given several times
     #[arg(long, value_name = "WORD")]
-    only: Option<String>,
+    only: Vec<String>,
     /// Leave out Debian's kernel, which is fetched by apt
     #[arg(long)]
     no_peers: bool,
@@ -62,7 +62,8 @@ pub fn run(options: &Options) -> Result<()> {
     let kernel = build::build(Image::Product)?.stripped;
     let boot = BootCode::build()?;
     let folder = TempDir::with_prefix("aerolith-bench-")?;
-    let wanted = |name: &str| options.only.as_ref().is_none_or(|word| name.contains(word.as_str()));
+    let is_part = |name: &str| options.only.iter().any(|word| name.contains(word.as_str()));
+    let wanted = |name: &str| options.only.is_empty() || is_part(name);
     let mut ways = way::artefacts(folder.path(), &boot, &fs::read(&kernel)?)?;
     ways.retain(|way| wanted(&way.name));
     if !options.no_peers {
@@ -72,11 +73,12 @@ pub fn run(options: &Options) -> Result<()> {
     let mut report = Report::default();
     for way in &ways {
         eprintln!("== {}", way.name);
-        let boot = count::counted(way, options.runs)?;
+        let counted = count::counted(way, options.runs)?;
         let timed = count::timed(way, options.runs)?;
-        report.boot(way, boot, timed);
+        eprintln!("{counted:?} {timed:?}");
+        report.boot(way, counted, timed);
     }
-    if options.only.is_none() {
+    if options.only.is_empty() {
         whole_image(&kernel, &mut report)?;
     }
     report.print();

@@ -94,10 +94,9 @@ pub fn prepare(server: Server) -> Result<Linux> {
     );
     script.push(start);
     script.push("exec $b sleep 100000".to_owned());
+    // Where Python has a folder of that name, this changes nothing.
     let bin = fs::read(busybox.join("bin/busybox")).context("busybox-static has no bin/busybox")?;
-    if server == Server::Busybox {
-        archive.add_folder("bin")?;
-    }
+    archive.add_folder("bin")?;
     archive.add_program("bin/busybox", &bin)?;
     archive.add_program("init", (script.join("\n") + "\n").as_bytes())?;
     let module = folder.join(module);
