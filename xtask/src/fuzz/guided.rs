@@ -73,6 +73,8 @@ pub enum Target {
     Host(Options),
     /// HTTP requests
     Http(Options),
+    /// Answers to an HTTP client
+    HttpAnswer(Options),
     /// What a peer says of itself (libp2p identify)
     Identify(Options),
     /// Which protocol a stream speaks: multistream-select, both sides
@@ -121,6 +123,7 @@ impl Target {
             Self::Gzip(options) => ("gzip", options),
             Self::Host(options) => ("host", options),
             Self::Http(options) => ("http", options),
+            Self::HttpAnswer(options) => ("http-answer", options),
             Self::Identify(options) => ("identify", options),
             Self::Multistream(options) => ("multistream", options),
             Self::Nocloud(options) => ("nocloud", options),

@@ -14,6 +14,7 @@ mod disk;
 mod frames;
 mod host;
 mod http;
+mod http_answer;
 mod identify;
 mod message;
 mod multistream;
@@ -60,6 +61,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "gzip", run: package::gzip, memory_bytes: 8 << 20 },
     Target { name: "host", run: host::run, memory_bytes: 2 << 20 },
     Target { name: "http", run: http::run, memory_bytes: 8 << 20 },
+    Target { name: "http-answer", run: http_answer::run, memory_bytes: 8 << 20 },
     Target { name: "identify", run: identify::run, memory_bytes: 1 << 20 },
     Target { name: "message", run: message::run, memory_bytes: 4 << 20 },
     Target { name: "multistream", run: multistream::run, memory_bytes: 16 << 20 },
