@@ -302,6 +302,8 @@ pub const MIN_NODE_BACKOFF_MS: u64 = 1_000;
 pub const MAX_NODE_BACKOFF_MS: u64 = 60_000;
 /// A page of messages from the message node.
 pub const MAX_FETCHED_PAGE_BYTES: usize = 4 << 20;
+/// So many messages of the largest size fit a page, where memory is less.
+pub const LARGE_MESSAGES_PER_PAGE: usize = 4;
 /// Pages that are asked for in one round.
 pub const MAX_PAGES_PER_ROUND: usize = 50;
 /// Each round asks anew for so much before the newest message that was seen.

@@ -9,14 +9,13 @@ use alloc::vec::Vec;
 use air_core::value::Value;
 use log::debug;
 
-use super::page;
-use super::{Known, MessageNode, NodeError};
+use super::{Known, MessageNode, NodeError, page, page_bytes};
 use crate::aleph::item_hash::{ItemHash, Names};
 use crate::aleph::message::{ItemType, Message, Signed};
 use crate::aleph::program::Source;
 use crate::aleph::resolve::{self, ResolveError, StoredFile};
 use crate::aleph::signature;
-use crate::limits::{MAX_FETCHED_PAGE_BYTES, MAX_NEWEST_CANDIDATES, MAX_SECURITY_MESSAGES};
+use crate::limits::{MAX_NEWEST_CANDIDATES, MAX_SECURITY_MESSAGES};
 
 /// Why a file cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +196,8 @@ async fn signed(
     query: &str,
     message_bytes: usize,
 ) -> Result<Vec<Message>, NodeError> {
-    let bytes = node.get(&format!("/api/v0/messages.json?{query}"), MAX_FETCHED_PAGE_BYTES).await?;
+    let bytes =
+        node.get(&format!("/api/v0/messages.json?{query}"), page_bytes(message_bytes)).await?;
     let texts = page::messages(&bytes).map_err(|_| NodeError::Malformed)?;
     let mut all = Vec::new();
     for text in texts.into_iter().filter(|text| text.len() <= message_bytes) {

@@ -37,7 +37,9 @@ use core::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use netstack::http::client::ClientError;
 
-use crate::limits::{MAX_NODE_BACKOFF_MS, MIN_NODE_BACKOFF_MS};
+use crate::limits::{
+    LARGE_MESSAGES_PER_PAGE, MAX_FETCHED_PAGE_BYTES, MAX_NODE_BACKOFF_MS, MIN_NODE_BACKOFF_MS,
+};
 
 /// What is asked of the message node. Object safe: who asks does not know of networks.
 pub trait MessageNode {
@@ -88,6 +90,11 @@ impl fmt::Display for NodeError {
 }
 
 impl core::error::Error for NodeError {}
+
+/// Bytes of a page of messages, on a machine that reads messages of up to so many bytes.
+fn page_bytes(message_bytes: usize) -> usize {
+    message_bytes.saturating_mul(LARGE_MESSAGES_PER_PAGE).min(MAX_FETCHED_PAGE_BYTES)
+}
 
 /// Pauses between attempts: each twice as long as the one before, up to a bound.
 #[derive(Clone, Copy, Debug)]

@@ -23,12 +23,11 @@ use log::{debug, info, warn};
 use netstack::http::client::ClientError;
 
 use super::fetch::encoded;
-use super::{Backoff, MessageNode, NodeError, page, random};
+use super::{Backoff, MessageNode, NodeError, page, page_bytes, random};
 use crate::aleph::message::Message;
 use crate::executor::{Executor, Signal};
 use crate::limits::{
-    MAX_CATCH_UP_SECONDS, MAX_FETCHED_PAGE_BYTES, MAX_MESSAGES_PER_PAGE, MAX_PAGES_PER_ROUND,
-    POLL_OVERLAP_SECONDS,
+    MAX_CATCH_UP_SECONDS, MAX_MESSAGES_PER_PAGE, MAX_PAGES_PER_ROUND, POLL_OVERLAP_SECONDS,
 };
 use crate::machine::Machine;
 use crate::metrics::Counter;
@@ -94,6 +93,7 @@ impl Poller {
         let mut backoff = Backoff::new();
         let mut is_failing = false;
         let mut per_page = MAX_MESSAGES_PER_PAGE;
+        let mut kept = None;
         loop {
             let (changes, pokes) = (self.subscriber.changes(), self.poke.count());
             let seen = changes.count();
@@ -102,7 +102,7 @@ impl Poller {
                 continue;
             }
             let round = self.round(&mut cursor, &mut per_page).await;
-            self.keep(cursor).await;
+            self.keep(cursor, &mut kept).await;
             match round {
                 Ok(true) => {
                     self.counts.rounds.add(1);
@@ -163,7 +163,8 @@ impl Poller {
         self.machine.unix_time_ms() as f64 / 1000.0
     }
 
-    async fn keep(&self, cursor: Cursor) {
+    /// Keeps how far was polled, if that is another time than was kept last.
+    async fn keep(&self, cursor: Cursor, kept: &mut Option<u64>) {
         if !self.store.is_lasting() {
             return;
         }
@@ -176,9 +177,12 @@ impl Poller {
             clippy::cast_sign_loss,
             reason = "the conversion saturates"
         )]
-        let bytes = ((until * 1000.0) as u64).to_le_bytes();
+        let until = (until * 1000.0) as u64;
+        if kept.replace(until) == Some(until) {
+            return;
+        }
         // It is flushed with the next message that is noted: an older one only makes the next start ask for more.
-        if let Err(error) = self.store.put(CURSOR, &bytes).await {
+        if let Err(error) = self.store.put(CURSOR, &until.to_le_bytes()).await {
             debug!(target: "aleph", "how far was polled cannot be kept: {error}");
         }
     }
@@ -190,15 +194,16 @@ impl Poller {
         let mut number = 1;
         while number <= MAX_PAGES_PER_ROUND {
             let target = self.target(start, number, *per_page);
-            let bytes = match self.node.get(&target, MAX_FETCHED_PAGE_BYTES).await {
-                Err(NodeError::Http(ClientError::BodyTooLarge)) if *per_page > 1 => {
-                    // Smaller pages are others, so the round begins anew.
-                    *per_page /= 2;
-                    number = 1;
-                    continue;
-                }
-                bytes => bytes?,
-            };
+            let bytes =
+                match self.node.get(&target, page_bytes(self.subscriber.message_bytes())).await {
+                    Err(NodeError::Http(ClientError::BodyTooLarge)) if *per_page > 1 => {
+                        // Smaller pages are others, so the round begins anew.
+                        *per_page /= 2;
+                        number = 1;
+                        continue;
+                    }
+                    bytes => bytes?,
+                };
             let count = self.take(&bytes, cursor).await?;
             if count < *per_page {
                 cursor.is_partial = false;

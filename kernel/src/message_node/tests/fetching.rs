@@ -153,3 +153,13 @@ fn the_newest_file_of_an_address_is_found() {
 fn values_of_a_query_are_encoded() {
     assert_eq!(fetch::encoded("a b&c=d/\u{e9},~"), "a%20b%26c%3Dd%2F%C3%A9%2C~");
 }
+
+#[test]
+fn a_page_fits_the_machine() {
+    use crate::limits::{LARGE_MESSAGES_PER_PAGE, MAX_FETCHED_PAGE_BYTES};
+    use crate::message_node::page_bytes;
+    let most = MAX_FETCHED_PAGE_BYTES / LARGE_MESSAGES_PER_PAGE;
+    assert_eq!(page_bytes(most - 1), MAX_FETCHED_PAGE_BYTES - LARGE_MESSAGES_PER_PAGE);
+    assert_eq!(page_bytes(most + 1), MAX_FETCHED_PAGE_BYTES);
+    assert_eq!(page_bytes(usize::MAX), MAX_FETCHED_PAGE_BYTES);
+}
