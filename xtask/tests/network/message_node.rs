@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -77,7 +77,10 @@ impl MessageNode {
 
     /// Ends all WebSockets.
     pub fn drop_followers(&self) {
-        self.shared().followers.clear();
+        for follower in self.shared().followers.drain(..) {
+            // It may be gone already.
+            let _ = follower.shutdown(Shutdown::Both);
+        }
     }
 
     pub fn followers(&self) -> usize {

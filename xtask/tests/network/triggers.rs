@@ -49,7 +49,7 @@ fn publish(
             "allow_amend": false,
             "type": "vm-function",
             "code": {"encoding": "plain", "entrypoint": "main", "ref": reference, "use_latest": true},
-            "export": {"encoding": "tar.gzip", "mount": "/state"},
+            "export": {"encoding": "zip", "mount": "/state"},
             "on": on,
             "variables": variables,
             "environment": {"reproducible": true, "internet": false, "aleph_api": false, "shared_cache": false},
