@@ -22,6 +22,7 @@ use crate::loaders::built_boot_code;
 use crate::node::{
     ANSWER_LIMIT, BOOT_LIMIT, Kind, MICROVM, Node, PC, PORTS, Q35, free_port, guest,
 };
+use crate::program_checks::{example, path_of};
 use crate::trial;
 
 /// Bytes of the disk images; what they hold besides the kernel is small.
@@ -36,24 +37,28 @@ pub fn add(trials: &mut Vec<Trial>) {
     trials.push(crate::plain("artefacts::satisfy_the_tools_of_their_formats", stock_tools));
     trials.push(crate::plain("artefacts::boot_by_the_command_lines_of_the_manual", manual));
     for kind in [PC, Q35] {
-        trials.push(trial(kind, "takes_its_configuration_from_a_partition_of_its_disk", |kind| {
-            configured(from_disk(kind, "aerolith.img", "raw")?)
-        }));
+        trials.push(trial(
+            kind,
+            "takes_configuration_and_programs_from_partitions_of_its_disk",
+            |kind| configured(from_disk(kind, "aerolith.img", "raw")?),
+        ));
     }
-    trials.push(trial(PC, "takes_its_configuration_from_a_partition_of_a_qcow2_disk", |kind| {
-        configured(from_disk(kind, "aerolith.qcow2", "qcow2")?)
-    }));
+    trials.push(trial(
+        PC,
+        "takes_configuration_and_programs_from_partitions_of_a_qcow2_disk",
+        |kind| configured(from_disk(kind, "aerolith.qcow2", "qcow2")?),
+    ));
     for kind in [MICROVM, Q35] {
         trials.push(trial(
             kind,
-            "takes_its_configuration_from_an_initial_ram_disk_by_pvh",
+            "takes_configuration_and_programs_from_an_initial_ram_disk_by_pvh",
             |kind| with_module(kind, build::paths(Image::Product).stripped),
         ));
     }
     for kind in [PC, Q35] {
         trials.push(trial(
             kind,
-            "takes_its_configuration_from_the_ram_disk_of_a_bzimage",
+            "takes_configuration_and_programs_from_the_ram_disk_of_a_bzimage",
             |kind| with_module(kind, build::paths(Image::Product).bzimage),
         ));
     }
@@ -86,6 +91,7 @@ fn inputs() -> Result<Inputs> {
     let kernel = fs::read(build::paths(Image::Product).stripped)?;
     let mut inputs = Inputs::new(built_boot_code()?, kernel, author)?;
     inputs.configuration = Some(NodeConfig::parse(TOML)?.blob()?);
+    inputs.host(&[example("hello")])?;
     Ok(inputs)
 }
 
@@ -139,7 +145,7 @@ fn from_disk(kind: Kind, name: &str, format: &'static str) -> Result<Guest> {
     Ok(guest)
 }
 
-/// A node at the address and the port of the configuration.
+/// A node at the address and the port of the configuration, that hosts the program.
 fn configured(mut guest: Guest) -> Result<()> {
     guest.network = Network::user(&PORTS);
     let config = NodeConfig::parse(TOML)?;
@@ -150,6 +156,8 @@ fn configured(mut guest: Guest) -> Result<()> {
     }
     let node = Node::start(guest)?;
     ensure!(node.guest_url()? == "http://10.0.2.77:8123/", "{}", node.ready_line);
+    let answer = node.get(&format!("{}/world", path_of(&example("hello"))?))?;
+    ensure!(answer.text() == "Hello from /world", "{answer:?}");
     node.check_alive()
 }
 
@@ -190,7 +198,7 @@ fn manual() -> Result<()> {
     ensure!(commands.len() >= 5, "only {} command lines", commands.len());
     let folder = TempDir::with_prefix("aerolith-manual-")?;
     let images = folder.path().join("images");
-    let plain = Inputs { configuration: None, ..inputs()? };
+    let plain = Inputs { configuration: None, programs: None, ..inputs()? };
     image::assemble(&plain, &images)?;
     for command in commands {
         serves(&command, &images).with_context(|| command.clone())?;
