@@ -105,15 +105,15 @@ fn ext4(free_inodes: u32, mounts: u16) -> RamDisk {
 #[test]
 fn a_key_is_made_once_and_kept_on_the_volume() {
     let disk = volume();
-    let first = Begun::new(&[disk.clone()], None, 1);
+    let first = Begun::new(core::slice::from_ref(&disk), None, 1);
     assert!(first.taken.store.is_lasting());
-    let again = Begun::new(&[disk.clone()], None, 2);
+    let again = Begun::new(core::slice::from_ref(&disk), None, 2);
     assert_eq!(first.seed(), again.seed());
     let kept = again.done(async |store| store.get(STORE_KEY).await);
     assert_eq!(kept.unwrap().unwrap(), first.seed().expose());
     let named =
         Config { identity: IdentityConfig { seed: Some(Seed::new([5; 32])) }, ..Config::default() };
-    assert_eq!(Begun::new(&[disk.clone()], Some(named), 3).seed(), Seed::new([5; 32]));
+    assert_eq!(Begun::new(core::slice::from_ref(&disk), Some(named), 3).seed(), Seed::new([5; 32]));
     assert_eq!(
         Begun::new(&[disk], None, 4).seed(),
         first.seed(),
@@ -125,9 +125,9 @@ fn a_key_is_made_once_and_kept_on_the_volume() {
 #[test]
 fn a_key_that_cannot_be_read_or_kept_is_made_for_now() {
     let disk = volume();
-    let begun = Begun::new(&[disk.clone()], None, 1);
+    let begun = Begun::new(core::slice::from_ref(&disk), None, 1);
     begun.done(async |store| store.put(STORE_KEY, b"too short").await).unwrap();
-    let other = Begun::new(&[disk.clone()], None, 2);
+    let other = Begun::new(core::slice::from_ref(&disk), None, 2);
     assert_ne!(other.seed(), begun.seed());
     let kept = other.done(async |store| store.get(STORE_KEY).await);
     assert_eq!(kept.unwrap().unwrap(), b"too short", "it is left for a person to look at");
@@ -135,8 +135,8 @@ fn a_key_that_cannot_be_read_or_kept_is_made_for_now() {
     read_only.read_only.set(true);
     let bytes = read_only.bytes();
     assert_ne!(
-        Begun::new(&[read_only.clone()], None, 1).seed(),
-        Begun::new(&[read_only.clone()], None, 2).seed()
+        Begun::new(core::slice::from_ref(&read_only), None, 1).seed(),
+        Begun::new(core::slice::from_ref(&read_only), None, 2).seed()
     );
     assert_eq!(read_only.bytes(), bytes);
 }
@@ -173,12 +173,17 @@ fn programs_come_from_a_partition_or_a_whole_disk() {
 #[test]
 fn a_partition_made_for_a_volume_becomes_one() {
     let disk = partitioned(&[([7; 16], vec![1; 512]), (gpt::VOLUME, Vec::new())]);
-    let begun = Begun::new(&[disk.clone()], None, 1);
+    let begun = Begun::new(core::slice::from_ref(&disk), None, 1);
     assert!(begun.taken.store.is_lasting());
-    assert_eq!(Begun::new(&[disk.clone()], None, 2).seed(), begun.seed());
+    assert_eq!(Begun::new(core::slice::from_ref(&disk), None, 2).seed(), begun.seed());
     let other = partitioned(&[(gpt::VOLUME, b"somebody's data".to_vec())]);
     let before = other.bytes();
-    assert!(!Begun::new(&[other.clone()], Some(config(80, true)), 1).taken.store.is_lasting());
+    assert!(
+        !Begun::new(core::slice::from_ref(&other), Some(config(80, true)), 1)
+            .taken
+            .store
+            .is_lasting()
+    );
     assert_eq!(other.bytes(), before);
 }
 
@@ -186,9 +191,14 @@ fn a_partition_made_for_a_volume_becomes_one() {
 fn a_blank_disk_becomes_a_volume_only_if_that_is_wanted() {
     for blank in [RamDisk::new(SECTORS), ext4(8192 - 11, 0)] {
         let before = blank.bytes();
-        assert!(!Begun::new(&[blank.clone()], None, 1).taken.store.is_lasting());
+        assert!(!Begun::new(core::slice::from_ref(&blank), None, 1).taken.store.is_lasting());
         assert_eq!(blank.bytes(), before, "nothing was written");
-        assert!(Begun::new(&[blank.clone()], Some(config(80, true)), 1).taken.store.is_lasting());
+        assert!(
+            Begun::new(core::slice::from_ref(&blank), Some(config(80, true)), 1)
+                .taken
+                .store
+                .is_lasting()
+        );
         assert!(Begun::new(&[blank], None, 1).taken.store.is_lasting(), "from now on it is one");
     }
 }
@@ -217,7 +227,7 @@ fn a_disk_with_anything_on_it_is_never_made_a_volume() {
     used.push(RamDisk::of(spoilt));
     for (number, disk) in used.iter().enumerate() {
         let before = disk.bytes();
-        let begun = Begun::new(&[disk.clone()], Some(config(80, true)), 1);
+        let begun = Begun::new(core::slice::from_ref(disk), Some(config(80, true)), 1);
         assert!(!begun.taken.store.is_lasting(), "disk {number}");
         assert_eq!(disk.bytes(), before, "disk {number}");
     }
