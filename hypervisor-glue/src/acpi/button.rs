@@ -2,6 +2,7 @@
 //! machines that have none (section 5.6.9).
 
 use super::aml;
+use super::fadt::{FLAG_HARDWARE_REDUCED, FLAGS, PM1A_CONTROL};
 use super::tables::{u16_at, u32_at};
 
 const SYSTEM_INTERRUPT: usize = 46;
@@ -9,11 +10,8 @@ const COMMAND_PORT: usize = 48;
 const ENABLE_COMMAND: usize = 52;
 const PM1A_EVENT: usize = 56;
 const PM1B_EVENT: usize = 60;
-const PM1A_CONTROL: usize = 64;
 const PM1_EVENT_BYTES: usize = 88;
-const FLAGS: usize = 112;
 const FLAG_NO_FIXED_BUTTON: u32 = 1 << 4;
-const FLAG_HARDWARE_REDUCED: u32 = 1 << 20;
 
 /// How a press of the power button shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,15 +3,15 @@
 use super::tables::{u32_at, u64_at};
 
 const DSDT: usize = 40;
-const PM1A_CONTROL: usize = 64;
+pub(super) const PM1A_CONTROL: usize = 64;
 const PM1B_CONTROL: usize = 68;
-const FLAGS: usize = 112;
+pub(super) const FLAGS: usize = 112;
 const RESET_REGISTER: usize = 116;
 const RESET_VALUE: usize = 128;
 const X_DSDT: usize = 140;
 const SLEEP_CONTROL: usize = 244;
 const FLAG_RESET: u32 = 1 << 10;
-const FLAG_HARDWARE_REDUCED: u32 = 1 << 20;
+pub(super) const FLAG_HARDWARE_REDUCED: u32 = 1 << 20;
 
 /// Where a register is (section 5.2.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,7 +72,8 @@ fn new_addresses_of_a_peer_that_cannot_be_reached_are_tried_once_a_second() {
             assert!(failed.is_err(), "{failed:?}");
         }
         let dials = a.counters().dials_failed;
-        assert!((8..=11).contains(&dials), "{dials} dials in ten seconds");
+        // The first pauses are a second with a quarter less or more.
+        assert!((8..=13).contains(&dials), "{dials} dials in ten seconds");
         // Without anything new the whole pause counts.
         assert_eq!(a.swarm.connect(peer, vec![]).await, Err(ConnectError::BackedOff));
     });

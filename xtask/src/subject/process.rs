@@ -14,7 +14,7 @@ use crate::http::Url;
 use crate::process::Process;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// The node has 5 s to take leave of its peers.
+/// The node has 4 s for answers and 2 s to take leave of its peers.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// Starts `cargo xtask run --host` with free ports and this configuration.

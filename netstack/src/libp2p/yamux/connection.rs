@@ -15,7 +15,7 @@ use super::session::Session;
 use super::transmit::Next;
 use super::{End, GoAway, Limits, ReceiveMemory, Role};
 use crate::Writer;
-use crate::time::{Elapsed, Timer, after, until};
+use crate::time::{Elapsed, Timer, after, until, yield_now};
 
 /// One end of a connection. Does nothing unless it [runs](Self::run); dropping it, or that future, ends
 /// all streams.
@@ -104,7 +104,7 @@ async fn receive<R: Read, T: Timer>(session: &RefCell<Session>, reader: &mut R, 
         reads += 1;
         if reads == READS_IN_A_ROW {
             reads = 0;
-            give_way().await;
+            yield_now().await;
         }
         let buffer = if busy.is_empty() { &mut idle[..] } else { &mut busy[..] };
         let read = match reader.read(buffer).await {
@@ -135,19 +135,6 @@ async fn receive<R: Read, T: Timer>(session: &RefCell<Session>, reader: &mut R, 
             busy = Vec::new();
         }
     }
-}
-
-/// Lets everything else run that can.
-async fn give_way() {
-    let mut given = false;
-    poll_fn(|context| {
-        if core::mem::replace(&mut given, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Sends what is ready.
