@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use air_core::value::Value;
-use log::debug;
+use log::warn;
 
 use super::{Known, MessageNode, NodeError, page, page_bytes};
 use crate::aleph::item_hash::{ItemHash, Names};
@@ -201,9 +201,14 @@ async fn signed(
     let texts = page::messages(&bytes).map_err(|_| NodeError::Malformed)?;
     let mut all = Vec::new();
     for text in texts.into_iter().filter(|text| text.len() <= message_bytes) {
-        let Ok(message) = Message::parse(text) else {
-            debug!(target: "aleph", "the message node has a message that is none");
-            continue;
+        let message = match Message::parse(text) {
+            Ok(message) => message,
+            Err(refusals) => {
+                if let Some(first) = refusals.first() {
+                    warn!(target: "aleph", "a message of the message node is refused: {first}");
+                }
+                continue;
+            }
         };
         let message = match message.signed() {
             Signed::Elsewhere if message.item_type() == ItemType::Storage => {
