@@ -31,7 +31,8 @@ pub fn add(trials: &mut Vec<Trial>) {
     for kind in [MICROVM, Q35] {
         trials.push(trial(kind, "flushes_its_volume_when_it_is_switched_off", flushes));
     }
-    let microvm: [(&str, fn(Kind) -> Result<()>); 8] = [
+    type Test = fn(Kind) -> Result<()>;
+    let microvm: [(&str, Test); 8] = [
         ("reads_a_volume_that_it_may_not_write", read_only),
         ("leaves_a_damaged_volume_alone_and_serves", damaged),
         ("makes_a_new_key_at_each_boot_without_a_disk", no_disk),

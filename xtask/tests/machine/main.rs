@@ -17,6 +17,7 @@ mod faults;
 mod firmware;
 mod harness;
 mod hostile;
+mod kept;
 mod linux_entry;
 mod loaders;
 #[path = "../network/message_node.rs"]
@@ -68,6 +69,7 @@ fn main() {
     power::add(&mut trials);
     shapes::add(&mut trials);
     disks::add(&mut trials);
+    kept::add(&mut trials);
     let client = if arguments.list { None } else { found_client() };
     clients::add(&mut trials, client.as_ref());
     let sdk = if arguments.list { None } else { found_sdk() };
