@@ -74,6 +74,8 @@ pub struct Report {
     pub wrong: Vec<(String, String)>,
     /// From the start of the guest to its ready message.
     pub ready: Duration,
+    /// From the configuration to its reply.
+    pub configured: Duration,
 }
 
 /// `cargo xtask aleph-host`.
@@ -148,8 +150,12 @@ impl Report {
     fn read(json: &str) -> Result<Self> {
         let value: Value = serde_json::from_str(json)?;
         let mut report = Self { status: value["status"].as_i64().unwrap_or(2), ..Self::default() };
-        let millis = value["timings"]["spawn_to_ready_ms"].as_f64().unwrap_or_default();
-        report.ready = Duration::from_secs_f64(millis.max(0.0) / 1000.0);
+        let timing = |name: &str| {
+            let millis = value["timings"][name].as_f64().unwrap_or_default();
+            Duration::from_secs_f64(millis.max(0.0) / 1000.0)
+        };
+        report.ready = timing("spawn_to_ready_ms");
+        report.configured = timing("configure_ms");
         for result in value["results"].as_array().context("no results")? {
             let name = result["name"].as_str().context("a result without a name")?.to_owned();
             if result["ok"] == Value::Bool(true) {
@@ -214,11 +220,12 @@ mod tests {
 
     #[test]
     fn the_report_of_the_host_is_read() {
-        let right = "{\"status\":0,\"timings\":{\"spawn_to_ready_ms\":12.5},\"results\":\
+        let right = "{\"status\":0,\"timings\":{\"spawn_to_ready_ms\":12.5,\"configure_ms\":2},\"results\":\
                      [{\"name\":\"ping\",\"ok\":true},{\"name\":\"halt\",\"ok\":true}]}";
         let report = Report::read(right).unwrap();
         assert_eq!(report.right, ["ping", "halt"]);
         assert_eq!(report.ready, Duration::from_micros(12_500));
+        assert_eq!(report.configured, Duration::from_millis(2));
         report.expect_all_right().unwrap();
         let wrong = right.replace("\"ping\",\"ok\":true", "\"ping\",\"ok\":false,\"why\":\"no\"");
         let error = Report::read(&wrong).unwrap().expect_all_right().unwrap_err().to_string();

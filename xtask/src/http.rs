@@ -68,6 +68,8 @@ impl Response {
 pub struct Connection {
     reader: BufReader<TcpStream>,
     host: String,
+    /// Whether the other side keeps it after its last answer.
+    is_kept: bool,
 }
 
 impl Connection {
@@ -87,7 +89,7 @@ impl Connection {
                     stream.set_write_timeout(Some(limit))?;
                     stream.set_nodelay(true)?;
                     let host = authority.to_owned();
-                    return Ok(Self { reader: BufReader::new(stream), host });
+                    return Ok(Self { reader: BufReader::new(stream), host, is_kept: true });
                 }
                 Err(error) => last = Some(error),
             }
@@ -130,6 +132,12 @@ impl Connection {
         Ok(self.reader.get_mut().shutdown(std::net::Shutdown::Write)?)
     }
 
+    /// Whether another request may be sent, going by the last answer.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     /// Reads one answer.
     ///
     /// # Errors
@@ -139,6 +147,7 @@ impl Connection {
         let find = |name: &str| {
             headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.to_ascii_lowercase())
         };
+        self.is_kept &= find("connection").is_none_or(|value| value != "close");
         let mut body = Vec::new();
         if find("transfer-encoding").is_some_and(|value| value.contains("chunked")) {
             self.chunks(&mut body)?;
@@ -159,6 +168,7 @@ impl Connection {
             .and_then(|rest| rest.split(' ').nth(1))
             .and_then(|code| code.parse().ok())
             .with_context(|| format!("not an HTTP answer: {first:?}"))?;
+        self.is_kept &= !first.starts_with("HTTP/1.0");
         let mut headers = Vec::new();
         loop {
             let line = self.line(&mut left)?;
@@ -248,6 +258,22 @@ mod tests {
             answered(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX: y\r\n\r\nabc").unwrap();
         assert_eq!((response.status, response.text().as_str()), (200, "abc"));
         assert_eq!(response.header("x"), Some("y"));
+    }
+
+    #[test]
+    fn a_connection_is_kept_unless_the_answer_says_otherwise() {
+        for (answer, is_kept) in [
+            (&b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"[..], true),
+            (b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n", false),
+            (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", false),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let authority = listener.local_addr().unwrap().to_string();
+            let mut connection = Connection::open(&authority, Duration::from_secs(10)).unwrap();
+            listener.accept().unwrap().0.write_all(answer).unwrap();
+            connection.receive().unwrap();
+            assert_eq!(connection.is_kept(), is_kept);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures that the README promises, measured.
 
 mod air;
+mod aleph;
 pub mod boot;
 pub mod floor;
 mod net;
@@ -15,6 +16,8 @@ pub enum What {
     Boot(boot::Options),
     /// Our interpreter and the reference: times, instructions, memory
     Air(air::Options),
+    /// Aleph programs: from power-on and from their configuration to answers, answers a second
+    Aleph(aleph::Options),
     /// The network: particles, latency, handshakes, large particles, memory of a connection
     Net(net::Options),
 }
@@ -27,6 +30,7 @@ pub fn run(what: &What) -> Result<()> {
     match what {
         What::Boot(options) => boot::run(options),
         What::Air(options) => air::run(options),
+        What::Aleph(options) => aleph::run(options),
         What::Net(options) => net::run(options),
     }
 }

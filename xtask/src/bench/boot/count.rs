@@ -40,8 +40,8 @@ pub fn instructions(machine: Machine, kernel: &Path) -> Result<u64> {
     let guest =
         |kernel: &Path| Guest { machine, ..Guest::new(kernel.to_owned(), Accelerator::Tcg) };
     let (guest, floor) = (guest(kernel), guest(&floor));
-    let (name, ready) = (machine.name().to_owned(), "node: ready ");
-    Ok(counted(&Way { name, is_ours: true, guest, floor, ready }, 1)?.kernel)
+    let (name, ready, path) = (machine.name().to_owned(), "node: ready ", "/health");
+    Ok(counted(&Way { name, is_ours: true, guest, floor, ready, path }, 1)?.kernel)
 }
 
 /// The least of `runs` counts.
@@ -59,7 +59,7 @@ pub fn counted(way: &Way, runs: u32) -> Result<Counted> {
         let mut monitor = socket.connect()?;
         vm.wait_for(until, BOOT_LIMIT)?;
         if answers {
-            health(port).with_context(|| vm.report())?;
+            ask(port, way.path).with_context(|| vm.report())?;
         }
         monitor.instructions()
     };
@@ -84,7 +84,7 @@ pub fn timed(way: &Way, runs: u32) -> Result<Timed> {
         let mut vm = Vm::start(&guest)?;
         vm.wait_for(until, BOOT_LIMIT)?;
         if answers {
-            health(port).with_context(|| vm.report())?;
+            ask(port, way.path).with_context(|| vm.report())?;
         }
         Ok(begun.elapsed())
     };
@@ -122,9 +122,9 @@ fn record(guest: &mut Guest, file: &Path) {
 }
 
 /// One request, which has to be answered with status 200.
-pub fn health(port: u16) -> Result<()> {
-    let url = Url { authority: format!("127.0.0.1:{port}"), path: "/health".to_owned() };
+pub fn ask(port: u16, path: &str) -> Result<()> {
+    let url = Url { authority: format!("127.0.0.1:{port}"), path: path.to_owned() };
     let answer = http::request(&url, "GET", b"", BOOT_LIMIT)?;
-    ensure!(answer.status == 200, "/health answers {}", answer.status);
+    ensure!(answer.status == 200, "{path} answers {}", answer.status);
     Ok(())
 }

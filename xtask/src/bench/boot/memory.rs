@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::BOOT_LIMIT;
-use super::count::{connected, health};
+use super::count::{ask, connected};
 use crate::boot_log::Phase;
 use crate::qemu::{Accelerator, Guest, Machine, Vm};
 
@@ -38,7 +38,7 @@ fn serves(machine: Machine, kernel: &Path, memory_mib: u32) -> Result<bool> {
     let (guest, port) = connected(&guest(machine, kernel, memory_mib))?;
     let mut vm = Vm::start(&guest)?;
     let ready = vm.wait_for("node: ready ", SMALL_BOOT_LIMIT).is_ok();
-    Ok(ready && health(port).is_ok())
+    Ok(ready && ask(port, "/health").is_ok())
 }
 
 /// The phases of one boot, by the guest's own clock.

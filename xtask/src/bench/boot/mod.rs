@@ -16,8 +16,10 @@ use clap::Args;
 use tempfile::TempDir;
 
 pub use self::count::instructions;
+pub(super) use self::count::{connected, counted, timed};
 use self::report::Report;
-use self::way::Way;
+pub(super) use self::report::grouped;
+pub(super) use self::way::{Way, peers};
 use crate::boot_log;
 use crate::build::{self, Image};
 use crate::image::BootCode;
@@ -30,7 +32,7 @@ pub const IMAGE_AIM: u64 = 3 << 20;
 /// Memory in MiB with which the node serves.
 const MEMORY_AIM: u32 = 16;
 /// Linux with Python under a counting QEMU on a busy machine takes minutes.
-const BOOT_LIMIT: Duration = Duration::from_secs(900);
+pub(super) const BOOT_LIMIT: Duration = Duration::from_secs(900);
 
 /// How boots are measured
 #[derive(Args, Debug)]

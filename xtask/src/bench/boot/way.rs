@@ -30,7 +30,12 @@ pub struct Way {
     pub floor: Guest,
     /// What the guest prints when it serves.
     pub ready: &'static str,
+    /// What it is asked for then.
+    pub path: &'static str,
 }
+
+/// What a node answers by itself, and what the others have a file for.
+const PATH: &str = "/health";
 
 /// The files that are made of one kernel.
 struct Files {
@@ -52,7 +57,14 @@ pub fn artefacts(folder: &Path, boot: &BootCode, kernel: &[u8]) -> Result<Vec<Wa
     let mut ways = Vec::new();
     let mut add = |name: &str, make: &dyn Fn(&Files) -> Guest| {
         let (name, is_ours, ready) = (name.to_owned(), true, "node: ready ");
-        ways.push(Way { name, is_ours, guest: make(&ours), floor: make(&floor), ready });
+        ways.push(Way {
+            name,
+            is_ours,
+            guest: make(&ours),
+            floor: make(&floor),
+            ready,
+            path: PATH,
+        });
     };
     add("ELF, microvm", &|files| direct(&files.elf, Machine::Microvm));
     add("ELF, q35", &|files| direct(&files.elf, Machine::Q35));
@@ -90,7 +102,7 @@ pub fn peers(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Way>> {
             ..direct(&kernel, Machine::Q35)
         };
         let floor = Guest { memory_mib: PEER_MEMORY, ..direct(&file, Machine::Q35) };
-        ways.push(Way { name: name.to_owned(), is_ours: false, guest, floor, ready });
+        ways.push(Way { name: name.to_owned(), is_ours: false, guest, floor, ready, path: PATH });
     }
     Ok(ways)
 }
