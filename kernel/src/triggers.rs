@@ -173,28 +173,3 @@ impl fmt::Debug for Triggers {
         f.debug_struct("Triggers").field("subscriber", &self.subscriber).finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::aleph::message::Message;
-    use crate::aleph::program::Program;
-    use crate::aleph::signature;
-    use crate::aleph::trigger::subscription;
-
-    fn example(document: &str) -> Program {
-        Program::from_document(document).unwrap()
-    }
-
-    #[test]
-    fn the_examples_wait_for_what_they_say() {
-        let cron = example(include_str!("../../examples/cron/message.json"));
-        let schedule = cron.triggers.cron.unwrap();
-        assert_eq!(schedule.next_after(1_700_000_000), Some(1_700_000_040));
-        let waiting = example(include_str!("../../examples/message/message.json"));
-        let hello = include_str!("../../examples/message/hello.json");
-        let hello = Message::parse_published(hello).unwrap();
-        assert_eq!(signature::verify(&hello), Ok(()));
-        assert!(subscription::first_match(&waiting.triggers.messages, &hello).is_some());
-        assert!(subscription::first_match(&cron.triggers.messages, &hello).is_none());
-    }
-}

@@ -147,6 +147,9 @@ fn named_files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernel::aleph::message::Message;
+    use kernel::aleph::signature;
+    use kernel::aleph::trigger::subscription;
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -184,6 +187,21 @@ mod tests {
         assert_eq!(program.script(), "(null)");
         let names: Vec<_> = program.files().iter().map(|(name, _)| name.to_string()).collect();
         assert_eq!(names, ["state/deep/file"]);
+    }
+
+    #[test]
+    fn the_examples_of_triggers_wait_for_what_they_say() {
+        let example = |name: &str| {
+            let folder = crate::workspace::root().join("examples").join(name);
+            definition(&package(&folder).unwrap()).program().triggers.clone()
+        };
+        let (cron, message) = (example("cron"), example("message"));
+        assert_eq!(cron.cron.unwrap().next_after(1_700_000_000), Some(1_700_000_040));
+        let hello = include_str!("../../examples/message/hello.json");
+        let hello = Message::parse_published(hello).unwrap();
+        assert_eq!(signature::verify(&hello), Ok(()));
+        assert!(subscription::first_match(&message.messages, &hello).is_some());
+        assert!(subscription::first_match(&cron.messages, &hello).is_none());
     }
 
     #[test]
