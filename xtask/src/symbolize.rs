@@ -11,7 +11,9 @@ use clap::Args;
 use object::{Object, ObjectSection, SectionKind};
 
 use crate::build::{self, Image};
-use crate::workspace;
+
+/// What images call the folder of this repository by: they do not depend on where it is.
+const HERE: &str = "./";
 
 /// Turns addresses into functions and lines
 #[derive(Args, Debug)]
@@ -61,8 +63,6 @@ pub struct Symbols {
     loader: Loader,
     /// Where code is: an address elsewhere may lie at a symbol by chance.
     code: Vec<Range<u64>>,
-    /// Taken off the beginning of paths.
-    root: String,
 }
 
 impl std::fmt::Debug for Symbols {
@@ -86,8 +86,7 @@ impl Symbols {
             .filter(|section| section.kind() == SectionKind::Text)
             .map(|section| section.address()..section.address().saturating_add(section.size()))
             .collect();
-        let root = format!("{}/", workspace::root().display());
-        Ok(Self { loader, code, root })
+        Ok(Self { loader, code })
     }
 
     /// The functions at an address, innermost first, each with its line if that is known.
@@ -103,7 +102,7 @@ impl Symbols {
                 let Ok(name) = function.demangle() else { continue };
                 let place = frame.location.and_then(|location| {
                     let file = location.file?;
-                    let file = file.strip_prefix(&self.root).unwrap_or(file);
+                    let file = file.strip_prefix(HERE).unwrap_or(file);
                     Some(format!(" at {file}:{}", location.line?))
                 });
                 frames.push(format!("{name}{}", place.unwrap_or_default()));
