@@ -27,7 +27,7 @@ use crate::qemu::{self, Machine};
 
 /// Instructions from entry to the first answer.
 pub const INSTRUCTIONS_AIM: u64 = 20_000_000;
-/// Bytes of the stripped image.
+/// Bytes of the stripped image: a node with its peers, packages, disks and virtio sockets.
 pub const IMAGE_AIM: u64 = 3 << 20;
 /// Memory in MiB with which the node serves.
 const MEMORY_AIM: u32 = 16;
