@@ -17,7 +17,7 @@ use super::{Node, diagnostic};
 use crate::limits::{MAX_RESULT_BYTES_PER_PARTICLE, MAX_RUN_STEPS};
 use crate::machine::Machine;
 use crate::particle::{End, Fault, Lifetime, Particle, Report, Sender, Terms, Waits};
-use crate::program::limits::FUEL_PER_RUN_SECOND;
+use crate::program::limits::FUEL_PER_RUN_MS;
 use crate::program::{InstallError, Run};
 use crate::service::{Answer, Author, Caller};
 
@@ -95,10 +95,9 @@ impl Node {
             deadline: self.executor.now().after(time_limit),
         };
         let clock = run.clock().cloned();
-        let seconds = u64::try_from(millis).unwrap_or(u64::MAX).div_ceil(1000);
         let terms = Terms {
             steps: MAX_RUN_STEPS,
-            fuel: seconds.saturating_mul(FUEL_PER_RUN_SECOND),
+            fuel: u64::try_from(millis).unwrap_or(u64::MAX).saturating_mul(FUEL_PER_RUN_MS),
             micros: u64::try_from(time_limit.as_micros()).unwrap_or(u64::MAX),
             result_bytes: MAX_RESULT_BYTES_PER_PARTICLE.min(memory),
             step_memory: memory,

@@ -15,8 +15,8 @@ pub const PACKAGE_PART: usize = 4;
 
 /// Time of one run: longer `resources.seconds` are cut to it.
 pub const MAX_RUN_MS: u64 = 300_000;
-/// Fuel for each second that a run may take; more than any processor burns in that time.
-pub const FUEL_PER_RUN_SECOND: u64 = 200_000_000;
+/// Fuel for each millisecond that a run may take; more than any processor burns in that time.
+pub const FUEL_PER_RUN_MS: u64 = 200_000;
 /// Runs of one program at once, unless the configuration says otherwise.
 pub const DEFAULT_CONCURRENCY: u32 = 16;
 /// The most that `programs.concurrency` may be set to.

@@ -39,6 +39,9 @@ use crate::aleph::schema::{
     required, with_default,
 };
 
+/// How often a document is read until its numbers stay what their texts say: reading is not exact in the
+/// last place of a float.
+const MAX_READINGS: usize = 8;
 const ENCODING: Shape = Shape::OneOf(&["plain", "zip", "tar.gzip", "squashfs"]);
 const FLAG_FOR_REF: Field = optional("latest_amend", Shape::Flag);
 
@@ -192,8 +195,17 @@ impl Program {
         if text.len() > MAX_DOCUMENT_BYTES {
             return Err(Refusals::one("", Reason::TooLong(MAX_DOCUMENT_BYTES)));
         }
-        let value = Value::parse(text).map_err(|_| Refusals::one("", Reason::Not("JSON")))?;
-        check(&DOCUMENT, &value)
+        let mut value = Value::parse(text).map_err(|_| Refusals::one("", Reason::Not("JSON")))?;
+        // The canonical text has to be that of what it reads back as.
+        for _ in 0..MAX_READINGS {
+            let canonical = check(&DOCUMENT, &value)?;
+            if canonical.reads_back() {
+                return Ok(canonical);
+            }
+            let again = Value::parse(&canonical.to_json());
+            value = again.map_err(|_| Refusals::one("", Reason::Not("JSON")))?;
+        }
+        Err(Refusals::one("", Reason::Rule("has a number with more digits than can be kept")))
     }
 
     /// The program of a `vm-function` document.

@@ -42,6 +42,17 @@ fn the_canonical_form_of_a_document_that_says_little_is_canonical_too() {
 }
 
 #[test]
+fn a_number_with_many_digits_is_what_its_canonical_text_says() {
+    let digits = "9".repeat(45);
+    let aleph = format!(r#""on":{{"aleph":[{{"n":{digits}}}]}},"code":"#);
+    let code = r#"{"encoding":"plain","entrypoint":"main","content":"t"}"#;
+    let document = second(code).replacen(r#""code":"#, &aleph, 1);
+    assert!(!Value::parse(&document).unwrap().reads_back(), "it would prove nothing");
+    let canonical = Program::canonical_document(&document).unwrap();
+    assert_eq!(Program::canonical_document(&canonical.to_json()), Ok(canonical));
+}
+
+#[test]
 fn the_first_form_is_understood() {
     let program = Program::from_document(FIRST).unwrap();
     assert_eq!(&*program.owner, "0xA1");

@@ -46,7 +46,7 @@ fn a_program_that_loops_is_ended_at_its_time_and_others_go_on() {
 
 #[test]
 fn a_program_that_loops_while_the_clock_stands_still_is_ended_by_its_fuel() {
-    let resources = r#"{"memory":4,"seconds":0.5}"#;
+    let resources = r#"{"memory":4,"seconds":0.05}"#;
     let reply = answer(&Document { resources, ..Document::of(endless()) });
     assert_eq!(reply.status, 500);
     assert!(reply.body.contains("units of fuel"), "{}", reply.body);
