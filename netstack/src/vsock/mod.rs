@@ -9,6 +9,7 @@
 //! | a request for a port that is listened on | it is accepted at once, however busy the listener's task is |
 //! | a request for another port, or beyond a bound | reset |
 //! | a packet of no connection | reset, unless it is one itself |
+//! | an operation that is none, on a connection that is there | ignored |
 //! | a packet for another machine, or cut off | dropped |
 //! | more data than there was room for, or what the protocol has no place for | reset, and the connection is over |
 //! | a shutdown of both directions | reset, which says that it has arrived; what came before can still be read |

@@ -199,14 +199,18 @@ impl Sockets {
         if header.to.cid != self.cid {
             return;
         }
-        let operation = Operation::of(header.operation).filter(|_| header.kind == STREAM);
-        let Some(operation) = operation else { return self.refuse(&header) };
+        if header.kind != STREAM {
+            return self.refuse(&header);
+        }
         let mut connections = self.connections.iter_mut().flatten();
         let own = connections.find(|known| known.is_between(header.from, header.to.port));
-        match own {
-            Some(connection) => connection.receive(&header, operation, data),
-            None if operation == Operation::Request => self.take_request(&header),
-            None => self.refuse(&header),
+        match (own, Operation::of(header.operation)) {
+            (Some(connection), Some(operation)) => connection.receive(&header, operation, data),
+            // A reset would end the connection for the peer and not for us. Devices send a 0 where
+            // they find that they have nothing to say.
+            (Some(_), None) => {}
+            (None, Some(Operation::Request)) => self.take_request(&header),
+            (None, _) => self.refuse(&header),
         }
     }
 

@@ -9,6 +9,11 @@
 //! The device interrupts only while we idle ([`VirtioVsock::prepare_idle`]). One that breaks the
 //! protocol is marked failed with one log line and is not used any more; to whoever has connections
 //! that looks like a transport reset.
+//!
+//! `vhost-device-vsock` 0.3.0 gives buffers back that it has not written to: it has an entry left for a
+//! connection that is over, and calls that a packet of 44 bytes. What the buffer had before would come
+//! again, and a request for a connection that comes twice ends that connection. So buffers
+//! are posted with a header of zeros, which is for no machine.
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +35,9 @@ use virtio_drivers::transport::{DeviceStatus, Transport};
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
 const EVENTS: u16 = 2;
+
+/// Bytes of a packet's header (section 5.10.6).
+const HEADER_BYTES: usize = 44;
 
 /// Offsets of the halves of the machine's number in the configuration (section 5.10.4).
 const CONFIG_CID: [usize; 2] = [0, 4];
@@ -149,7 +157,9 @@ impl<T: Transport> VirtioVsock<T> {
                 return false;
             }
         };
-        take(self.receive.bytes(&slot).get(..length).unwrap_or_default());
+        let buffer = self.receive.bytes(&slot);
+        take(buffer.get(..length).unwrap_or_default());
+        buffer[..HEADER_BYTES].fill(0);
         if let Err(fault) = self.receive.post(slot, VSOCK_RECEIVE_BYTES) {
             self.fail(fault);
         }

@@ -77,6 +77,22 @@ fn packets_arrive_and_their_buffers_go_back() {
 }
 
 #[test]
+fn a_buffer_that_comes_back_unwritten_brings_no_packet_again() {
+    let (fake, mut device) = started();
+    let packet = vec![7; 100];
+    for _ in 0..VSOCK_RECEIVE_SLOTS {
+        deliver(&fake, RX, &packet);
+        assert_eq!(receive(&mut device), Some(packet.clone()));
+    }
+    for _ in 0..VSOCK_RECEIVE_SLOTS {
+        let buffer = fake.next(RX).unwrap();
+        fake.finish(RX, buffer.token.into(), u32::try_from(HEADER_BYTES).unwrap());
+        assert_eq!(receive(&mut device), Some(vec![0; HEADER_BYTES]));
+    }
+    assert!(!device.has_failed());
+}
+
+#[test]
 fn packets_of_the_largest_size_are_sent_until_no_buffer_is_free() {
     let (fake, mut device) = started();
     let packet = vec![5; VSOCK_TRANSMIT_BYTES];
