@@ -58,7 +58,8 @@ pub struct Limits {
     pub streams_out: usize,
     /// Streams of ours that the peer has not acknowledged; opening more waits.
     pub unacknowledged: usize,
-    /// Received bytes that all streams hold for their readers; at least 1.
+    /// Received bytes that all streams hold for their readers; less than [`GUARANTEED_RECEIVE_BYTES`]
+    /// means as many.
     pub receive_bytes: usize,
     /// Bytes that all streams hold until they are sent, [`STREAM_LEAST_SEND_BYTES`] of each excepted.
     pub send_bytes: usize,

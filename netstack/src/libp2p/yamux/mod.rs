@@ -12,6 +12,11 @@
 //! streams that peers open count too): at it nothing more is taken from the connection until somebody
 //! reads; if nobody does for [`Limits::stall_timeout`] the connection ends.
 //!
+//! Window updates come in line with data. Who reads a stream only as fast as the peer takes what is sent back
+//! on it can therefore wait for an update that is behind more data than there is room for, which the stall
+//! timeout ends. A stream that carries at most a window and a frame each way cannot come to that, nor one
+//! whose reader waits for no writer: the protocols here read a message before they answer it.
+//!
 //! Sending, a stream holds one frame's worth of bytes until the window and its turn let them go. Streams
 //! take turns, a frame each, and all that is ready leaves in one write.
 //!

@@ -83,7 +83,7 @@ impl Session {
             received: Share::new(
                 memory.clone(),
                 GUARANTEED_RECEIVE_BYTES,
-                limits.receive_bytes.max(1),
+                limits.receive_bytes.max(GUARANTEED_RECEIVE_BYTES),
             ),
             opened: Share::new(
                 memory,

@@ -95,18 +95,19 @@ fn opening_waits_in_order_for_acknowledgements_and_for_ends() {
 
 #[test]
 fn a_full_receive_buffer_takes_no_more_and_goes_on_when_somebody_reads() {
-    let limits = Limits { receive_bytes: 1000, ..Limits::default() };
+    const FULL: usize = limits::GUARANTEED_RECEIVE_BYTES;
+    let limits = Limits { receive_bytes: 0, ..Limits::default() };
     let node = Node::new(Role::Listener, limits);
     let mut stream = node.accepted(1);
-    node.receive(&Frame::data(Flags::NONE, 1, &[1; 1000])).unwrap();
+    node.receive(&Frame::data(Flags::NONE, 1, &[1; FULL])).unwrap();
     let more = Frame::data(Flags::FIN, 1, &[2; 300]).bytes();
     let taken = node.session.borrow_mut().receive(&more).unwrap();
     assert_eq!(taken, HEADER_BYTES, "not a byte of the payload");
     assert_eq!(node.session.borrow_mut().receive(&more[taken..]), Ok(0));
-    assert_eq!(node.counters().receive_buffered, 1000);
+    assert_eq!(node.counters().receive_buffered, FULL);
     assert_eq!(read(&mut stream, 200), Some(Ok(vec![1; 200])));
     assert_eq!(node.session.borrow_mut().receive(&more[taken..]), Ok(200));
-    assert_eq!(read(&mut stream, 2000).unwrap().unwrap().len(), 1000);
+    assert_eq!(read(&mut stream, 2 * FULL).unwrap().unwrap().len(), FULL);
     assert_eq!(node.session.borrow_mut().receive(&more[taken + 200..]), Ok(100));
     assert_eq!(read(&mut stream, 2000), Some(Ok(vec![2; 100])));
     assert_eq!(read(&mut stream, 2000), Some(Ok(Vec::new())));
@@ -168,13 +169,14 @@ fn streams_take_of_the_memory_that_connections_share() {
 
 #[test]
 fn payload_of_streams_that_are_gone_is_dropped_although_there_is_no_room() {
-    let limits = Limits { receive_bytes: 100, ..Limits::default() };
+    const FULL: usize = limits::GUARANTEED_RECEIVE_BYTES;
+    let limits = Limits { receive_bytes: FULL, ..Limits::default() };
     let node = Node::new(Role::Listener, limits);
     let mut stream = node.accepted(1);
-    node.receive(&Frame::data(Flags::NONE, 1, &[1; 100])).unwrap();
+    node.receive(&Frame::data(Flags::NONE, 1, &[1; FULL])).unwrap();
     node.receive(&Frame::data(Flags::NONE, 3, &[2; 5000])).unwrap();
     node.receive(&Frame::data(Flags::FIN, 2, &[2; 5000])).unwrap();
-    assert_eq!(read(&mut stream, 500), Some(Ok(vec![1; 100])));
+    assert_eq!(read(&mut stream, 2 * FULL), Some(Ok(vec![1; FULL])));
     assert_eq!(node.sent(), [], "nobody is told");
 }
 
