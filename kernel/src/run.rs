@@ -130,6 +130,8 @@ pub fn start<N: Network>(
     node.set_peers(Rc::new(Connected::new(swarm.clone())));
     let programs = Programs::new(node.clone(), store.clone());
     let triggers = triggers::start(executor, network, machine, &programs, store);
+    let restoring = programs.clone();
+    executor.spawn(async move { restoring.restore().await });
     let (executor, requests) = (executor.clone(), Requests::default());
     let running = Running { node, programs, triggers, swarm, executor: executor.clone(), requests };
     executor.spawn(serve(executor.clone(), network.clone(), running.clone(), shares.http));
@@ -201,6 +203,8 @@ async fn serve<N: Network>(executor: Executor, network: N, running: Running, htt
             error!(target: "node", "cannot listen for peers on TCP port {port}: {reason}");
         }
     }
+    // Requests find the programs that were installed before.
+    programs.restored().await;
     let port = node.config().http.port;
     let listener = match network.listen(port) {
         Ok(listener) => listener,

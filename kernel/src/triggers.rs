@@ -87,8 +87,10 @@ pub fn start<N: Network>(
             counts: polls.clone(),
         };
         let network = network.clone();
-        let tasks = executor.clone();
+        let (tasks, restored) = (executor.clone(), programs.restored());
         executor.spawn(async move {
+            // Messages that come first would pass those by that are not back yet.
+            restored.await;
             // Without an address nothing can be reached.
             network.wait_configured().await;
             let named = config.programs.iter().filter_map(|hash| hash.parse().ok());

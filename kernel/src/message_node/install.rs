@@ -5,23 +5,25 @@
 //! it names it.
 
 use alloc::rc::Rc;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
 
+use air_core::value::Value;
 use log::{info, warn};
 
 use super::fetch::{self, FetchError};
 use super::{Backoff, MessageNode, NodeError, random};
 use crate::aleph::item_hash::ItemHash;
-use crate::aleph::message::Message;
+use crate::aleph::message::{ItemType, Message};
 use crate::aleph::program::Program;
 use crate::aleph::resolve::is_permitted;
 use crate::aleph::schema::Refusals;
 use crate::executor::Executor;
 use crate::limits::MAX_INSTALLS;
 use crate::machine::Machine;
-use crate::program::{Definition, Hosted, InstallError, Programs};
+use crate::program::{Definition, Hosted, InstallError, Package, Programs};
 
 /// Has programs hosted.
 pub trait Install {
@@ -38,6 +40,8 @@ pub enum NotInstalled {
     NotPermitted,
     /// The message is that of no program that runs here.
     Message(Refusals),
+    /// Its code and its data are one file, of which it wants two versions.
+    TwoVersions,
     /// What was fetched cannot be hosted.
     Program(InstallError),
 }
@@ -48,6 +52,7 @@ impl fmt::Display for NotInstalled {
             Self::Fetch(error) => error.fmt(f),
             Self::NotPermitted => f.write_str("its sender may not speak for its owner"),
             Self::Message(refusals) => refusals.fmt(f),
+            Self::TwoVersions => f.write_str("its code and data are two versions of one file"),
             Self::Program(error) => error.fmt(f),
         }
     }
@@ -132,21 +137,52 @@ impl Installer {
 
     /// Fetches the files of a program whose message was verified, and hosts it.
     async fn host(&self, message: &Message) -> Result<Rc<Hosted>, NotInstalled> {
-        let program = Program::from_message(message).map_err(NotInstalled::Message)?;
-        let limits = self.programs.package_limits();
-        let fetch = async |source| {
-            let found = fetch::source(&*self.node, source, limits.packed_bytes, self.message_bytes);
-            let found = found.await.map_err(NotInstalled::Fetch)?;
-            Ok::<_, NotInstalled>(found.map(|(_, bytes)| bytes))
-        };
-        let code = fetch(&program.code.source).await?;
-        let data = match &program.data {
-            Some(data) => fetch(&data.source).await?,
-            None => None,
-        };
-        let definition = Definition::new(program, code.as_deref(), data.as_deref(), &limits);
+        let package = self.package(message).await?;
+        self.host_package(&package)
+    }
+
+    fn host_package(&self, package: &Package) -> Result<Rc<Hosted>, NotInstalled> {
+        let definition = Definition::of_package(package, &self.programs.package_limits());
         let hosted = self.programs.install(definition.map_err(NotInstalled::Program)?);
         hosted.map_err(NotInstalled::Program)
+    }
+
+    /// Fetches the files of a program whose message was verified.
+    async fn package(&self, message: &Message) -> Result<Package, NotInstalled> {
+        let program = Program::from_message(message).map_err(NotInstalled::Message)?;
+        let most = self.programs.package_limits().packed_bytes;
+        let envelope = Value::Object(Arc::new(message.envelope().clone()));
+        let mut package = Package { message: envelope.to_json().into_bytes(), files: Vec::new() };
+        if message.item_type() == ItemType::Storage {
+            let hash = message.item_hash();
+            let content = fetch::file(&*self.node, hash, self.message_bytes).await?;
+            package.files.push((hash.as_str().into(), content));
+        }
+        for source in [Some(&program.code.source), program.data.as_ref().map(|data| &data.source)]
+            .into_iter()
+            .flatten()
+        {
+            let found = fetch::source(&*self.node, source, most, self.message_bytes).await;
+            let Some((_, bytes)) = found.map_err(NotInstalled::Fetch)? else { continue };
+            let name = source.name().unwrap_or_default();
+            match package.file(name) {
+                None => package.files.push((name.into(), bytes)),
+                Some(same) if same == bytes => {}
+                Some(_) => return Err(NotInstalled::TwoVersions),
+            }
+        }
+        Ok(package)
+    }
+
+    /// Hosts a program that was posted, and keeps it over restarts.
+    async fn host_posted(&self, message: &Message) -> Result<(), NotInstalled> {
+        let package = self.package(message).await?;
+        self.host_package(&package)?;
+        let hash = message.item_hash();
+        if let Err(reason) = self.programs.keep(hash, package).await {
+            warn!(target: "aleph", "program {hash} is gone after a restart: {reason}");
+        }
+        Ok(())
     }
 }
 
@@ -165,8 +201,8 @@ impl Install for Rc<Installer> {
             let hash = message.item_hash();
             let mut backoff = Backoff::new();
             for attempt in 1..=ATTEMPTS {
-                match installer.host(&message).await {
-                    Ok(_) => {
+                match installer.host_posted(&message).await {
+                    Ok(()) => {
                         info!(target: "aleph", "program {hash} was fetched");
                         break;
                     }

@@ -41,8 +41,8 @@ pub struct Bundle {
 pub struct Package {
     /// JSON: a PROGRAM message, or a `vm-function` document.
     pub message: Vec<u8>,
-    /// Files that the message names, each under the `ref` that names it: the item hash of a STORE
-    /// message, or of the file itself.
+    /// Files that the message names, each under the `ref` that names it (the item hash of a STORE
+    /// message, or of the file itself), and its content under its own item hash if that is not inline.
     pub files: Vec<(String, Vec<u8>)>,
 }
 
@@ -187,6 +187,13 @@ impl Package {
             package.files.push((name.into(), bytes.to_vec()));
         }
         if package.is_in_bounds() { Ok(package) } else { Err(BundleError::TooMany) }
+    }
+
+    /// Bytes of all its parts.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let files = self.files.iter().map(|(name, bytes)| name.len() + bytes.len());
+        self.message.len() + files.sum::<usize>()
     }
 
     /// The file under this name.

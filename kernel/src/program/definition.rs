@@ -1,6 +1,5 @@
 //! A program with its parts at hand: its script, and the files that it begins with.
 
-use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -9,7 +8,7 @@ use core::fmt;
 use super::bundle::Package;
 use super::files::{CODE, Place};
 use crate::aleph::item_hash::ItemHash;
-use crate::aleph::message::Message;
+use crate::aleph::message::{ItemType, Message};
 use crate::aleph::package::{
     Encoding, FileTree, Limits, NoScript, PackageError, script as script_of, unpack,
 };
@@ -112,15 +111,10 @@ impl Definition {
     /// # Errors
     /// [`InstallError`].
     pub fn of_package(package: &Package, limits: &Limits) -> Result<Self, InstallError> {
-        let program = read_message(&package.message)?;
-        let file = |source: &Source| match source {
-            Source::Inline(_) => None,
-            Source::Message { hash, .. } => package.file(hash.as_str()),
-            Source::Address(address) => package.file(address),
-        };
-        let code = file(&program.code.source).map(ToOwned::to_owned);
-        let data = program.data.as_ref().and_then(|data| file(&data.source)).map(ToOwned::to_owned);
-        Self::new(program, code.as_deref(), data.as_deref(), limits)
+        let program = program_of(package).map_err(InstallError::Message)?;
+        let code = program.code.source.name().and_then(|name| package.file(name));
+        let data = program.data.as_ref().and_then(|data| package.file(data.source.name()?));
+        Self::new(program, code, data, limits)
     }
 
     /// What is to run, when, and within which bounds.
@@ -171,17 +165,19 @@ impl Definition {
     }
 }
 
-/// The program that a message of either kind describes.
-///
-/// # Errors
-/// [`InstallError::Message`].
-pub fn read_message(json: &[u8]) -> Result<Program, InstallError> {
-    let text = core::str::from_utf8(json).unwrap_or_default();
+/// The program that a package's message describes, which may be of either kind.
+fn program_of(package: &Package) -> Result<Program, Refusals> {
+    let text = core::str::from_utf8(&package.message).unwrap_or_default();
     if is_document(text) {
-        return Program::from_document(text).map_err(InstallError::Message);
+        return Program::from_document(text);
     }
-    let message = Message::parse_published(text).map_err(InstallError::Message)?;
-    Program::from_message(&message).map_err(InstallError::Message)
+    let mut message = Message::parse_published(text)?;
+    if message.item_type() == ItemType::Storage
+        && let Some(content) = package.file(message.item_hash().as_str())
+    {
+        message = message.with_stored_content(content)?;
+    }
+    Program::from_message(&message)
 }
 
 /// Whether a message is a `vm-function` document rather than an envelope.

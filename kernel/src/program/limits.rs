@@ -2,6 +2,10 @@
 
 /// Programs that a node hosts.
 pub const MAX_PROGRAMS: usize = 64;
+/// Programs that were installed and are kept over restarts.
+pub const MAX_KEPT_PROGRAMS: usize = 32;
+/// Their bytes together.
+pub const MAX_KEPT_BYTES: usize = 64 << 20;
 /// A bundle: programs of the largest size that the network passes inline, and some room.
 pub const MAX_BUNDLE_BYTES: usize = 48 << 20;
 /// A bundle may take one in so many bytes of the heap: while it is unpacked it is there three times.

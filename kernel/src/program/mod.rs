@@ -12,6 +12,7 @@
 //! | `definition` | a program with its parts at hand |
 //! | `hosted`, `gate`, `account` | runs of a program: how many at once, what they hold |
 //! | [`files`], `state` | what a run reads and writes, what is kept of it |
+//! | `kept` | programs that were installed, over restarts |
 //! | `run`, `clock` | what one run may reach |
 //! | [`api`] | the network's API |
 //! | `reply` | from what a script gave to an HTTP answer |
@@ -43,6 +44,7 @@ mod definition;
 pub mod files;
 mod gate;
 mod hosted;
+mod kept;
 pub mod limits;
 mod listing;
 mod reply;
@@ -56,9 +58,10 @@ pub use account::{Account, Share};
 pub use api::Api;
 pub use bundle::{Bundle, BundleError, Package};
 pub use clock::{RunClock, RunSleep};
-pub use definition::{Definition, InstallError, read_message};
+pub use definition::{Definition, InstallError};
 pub use gate::{Enter, Full, Gate, Permit};
 pub use hosted::Hosted;
+pub use kept::KeepError;
 pub use reply::{FileAnswer, Reply};
 pub use run::Run;
 pub use stats::{RunOutcome, Stats};
@@ -77,6 +80,7 @@ use crate::aleph::package::Limits;
 use crate::executor::Signal;
 use crate::node::Node;
 use crate::store::Store;
+use kept::Kept;
 use limits::{MAX_PROGRAMS, PACKAGE_PART};
 
 /// The programs that a node hosts; clones are the same.
@@ -85,6 +89,7 @@ pub struct Programs {
     shared: Rc<Shared>,
     hosted: Rc<RefCell<BTreeMap<ItemHash, Rc<Hosted>>>>,
     lanes: Rc<Cell<u32>>,
+    kept: Rc<Kept>,
     changes: Signal,
 }
 
@@ -109,6 +114,7 @@ impl Programs {
             shared: Rc::new(shared),
             hosted: Rc::default(),
             lanes: Rc::default(),
+            kept: Rc::default(),
             changes: Signal::new(),
         }
     }

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `identity` | the node | the 32 bytes from which its key is made |
 //! | `program/<item hash>/…` | programs | what a program keeps |
+//! | `installed/<item hash>` | programs | a program that was installed |
 //! | `seen/<item hash>/…` | triggers | messages that a program has been run for |
 //!
 //! Below are [`BlockDevice`], which the machine implements over its disks, and what disks say of
@@ -22,7 +23,7 @@ mod part;
 mod survey;
 mod taken_up;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod volume;

@@ -1,7 +1,8 @@
-//! A disk in memory whose power can be cut, for tests.
+//! A disk in memory whose power can be cut, and a store of memory that lasts, for tests.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -9,7 +10,7 @@ use core::future::ready;
 
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
-use super::{BlockDevice, DeviceError, SECTOR_BYTES, check_range};
+use super::{BlockDevice, DeviceError, Memory, SECTOR_BYTES, Store, StoreError, check_range};
 
 /// Sectors that a disk writes together: what a cut may spoil around one that is being written.
 const BLOCK: u64 = 8;
@@ -185,5 +186,38 @@ impl BlockDevice for RamDisk {
             state.written.clear();
         });
         ready(result).boxed_local()
+    }
+}
+
+/// A memory that says that it lasts.
+pub struct Lasting(pub Memory);
+
+impl Store for Lasting {
+    fn get<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.0.get(key)
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+    ) -> LocalBoxFuture<'a, Result<(), StoreError>> {
+        self.0.put(key, value)
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<(), StoreError>> {
+        self.0.delete(key)
+    }
+
+    fn keys<'a>(&'a self, prefix: &'a str) -> LocalBoxFuture<'a, Result<Vec<String>, StoreError>> {
+        self.0.keys(prefix)
+    }
+
+    fn flush(&self) -> LocalBoxFuture<'_, Result<(), StoreError>> {
+        self.0.flush()
+    }
+
+    fn is_lasting(&self) -> bool {
+        true
     }
 }

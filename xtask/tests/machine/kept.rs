@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use kernel::program::{Bundle, Package};
@@ -13,7 +13,8 @@ use xtask::host::make_volume;
 use xtask::http::{Response, Url, request};
 use xtask::qemu::{Disk, Writes};
 
-use crate::node::{ANSWER_LIMIT, Kind, MICROVM, Node, Q35};
+use crate::message_node::{Author, MessageNode};
+use crate::node::{ANSWER_LIMIT, Kind, MICROVM, Node, Passage, Q35, configure};
 use crate::trial;
 
 /// Files by path: POST keeps a body, GET gives it back.
@@ -46,6 +47,7 @@ pub fn add(trials: &mut Vec<Trial>) {
         trials.push(trial(kind, &name, move |kind| killed(kind, bytes)));
     }
     trials.push(trial(MICROVM, "says_that_its_volume_is_full_and_loses_nothing", full));
+    trials.push(trial(MICROVM, "has_a_posted_program_again_after_its_end", installed));
 }
 
 /// The disk with the program, and one with a volume.
@@ -183,4 +185,74 @@ fn full(kind: Kind) -> Result<()> {
     let after = read(&node, "/f0").context("after it was full")?;
     ensure!(after.contains(&noise(0)));
     Ok(())
+}
+
+/// A program that was posted is fetched once: the next life of the node knows no message node.
+fn installed(kind: Kind) -> Result<()> {
+    let folder = TempDir::with_prefix("aerolith-installed-")?;
+    let volume = folder.path().join("volume");
+    make_volume(&volume, LARGE)?;
+    let boot = |toml: &str| {
+        let mut configuration = None;
+        let node = Node::boot_with(kind, |guest| {
+            guest.disks = vec![Disk::raw(volume.clone(), Writes::Kept)];
+            configuration = configure(guest, toml, Passage::FwCfg)?;
+            Ok(())
+        });
+        node.map(|node| (node, configuration))
+    };
+    let (source, author) = (MessageNode::start()?, Author::new());
+    let program = publish(&source, &author)?;
+    let path = format!("/vm/{}/", program["item_hash"].as_str().context("no item hash")?);
+    let from = format!("node = \"http://10.0.2.2:{}\"\n", source.port());
+    let owners = format!("program_owners = [\"{}\"]\n", author.address());
+
+    let (mut node, _configuration) = boot(&format!("[aleph]\n{from}{owners}"))?;
+    let answer = node.request("POST", "/message", program.to_string().as_bytes())?;
+    ensure!(answer.status == 200, "{answer:?}\n{}", node.vm.report());
+    let end = Instant::now() + ANSWER_LIMIT;
+    while !node.vm.text().contains("was fetched") {
+        ensure!(Instant::now() < end, "it is not fetched\n{}", node.vm.report());
+        thread::sleep(Duration::from_millis(30));
+    }
+    let before = node.get(&path)?;
+    ensure!(before.text() == "posted", "{before:?}\n{}", node.vm.report());
+    let identity = node.get("/health")?.text();
+    node.vm.kill();
+
+    let (mut node, _configuration) = boot(&format!("[aleph]\n{owners}"))?;
+    let again = node.get(&path)?;
+    ensure!(again.text() == "posted", "{again:?}\n{}", node.vm.report());
+    let peer_id = |health: &str| Some(health.split_once("12D3")?.1.get(..48)?.to_owned());
+    let same = peer_id(&identity) == peer_id(&node.get("/health")?.text());
+    ensure!(same && peer_id(&identity).is_some(), "another identity\n{}", node.vm.report());
+    node.vm.kill();
+
+    let (node, _configuration) = boot("[aleph]\nprogram_owners = [\"0x0\"]\n")?;
+    let unwanted = node.get(&path)?;
+    ensure!(unwanted.status == 404, "{unwanted:?}\n{}", node.vm.report());
+    ensure!(node.vm.text().contains("does not name its owner"), "{}", node.vm.report());
+    Ok(())
+}
+
+/// A program that says `posted`: its code is there to be fetched, its message is not.
+fn publish(node: &MessageNode, author: &Author) -> Result<serde_json::Value> {
+    let script = r#"(call %init_peer_id% ("callbackSrv" "response") ["posted"])"#;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+    let file = node.add_file(script.as_bytes());
+    let file = serde_json::json!({"item_type": "storage", "item_hash": file});
+    let stored = author.sign("STORE", "programs", now, file);
+    node.add(&stored);
+    let code = &stored["item_hash"];
+    let content = serde_json::json!({
+        "allow_amend": false,
+        "type": "vm-function",
+        "code": {"encoding": "plain", "entrypoint": "main", "ref": code, "use_latest": false},
+        "on": {"http": true, "persistent": false},
+        "environment": {"reproducible": false, "internet": false, "aleph_api": false, "shared_cache": false},
+        "resources": {"vcpus": 1, "memory": 8, "seconds": 5},
+        "runtime": {"ref": code, "use_latest": false, "comment": ""},
+        "volumes": [],
+    });
+    Ok(author.sign("PROGRAM", "programs", now, content))
 }

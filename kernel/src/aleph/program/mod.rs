@@ -90,6 +90,18 @@ pub enum Source {
     Address(Arc<str>),
 }
 
+impl Source {
+    /// What names the file: an item hash or an address; nothing if the file is here.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Message { hash, .. } => Some(hash.as_str()),
+            Self::Address(owner) => Some(owner),
+        }
+    }
+}
+
 /// When a program runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Triggers {

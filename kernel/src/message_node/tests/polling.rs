@@ -14,7 +14,8 @@ use crate::config::AlephConfig;
 use crate::executor::Signal;
 use crate::limits::{MAX_CATCH_UP_SECONDS, MAX_PAGES_PER_ROUND, POLL_OVERLAP_SECONDS};
 use crate::message_node::{MessageNode, NodeError, PollCounts, Poller};
-use crate::store::{Memory, Store, StoreError};
+use crate::store::testing::Lasting;
+use crate::store::{Memory, Store};
 use crate::subscribe::tests::bench::{Author, Bench, NOW, read};
 
 /// A message node that answers as the network's do: by time, in pages.
@@ -74,39 +75,6 @@ impl MessageNode for Feed {
             Err(NodeError::Http(ClientError::BodyTooLarge))
         };
         core::future::ready(answer).boxed_local()
-    }
-}
-
-/// A memory that says that it lasts.
-struct Lasting(Memory);
-
-impl Store for Lasting {
-    fn get<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        self.0.get(key)
-    }
-
-    fn put<'a>(
-        &'a self,
-        key: &'a str,
-        value: &'a [u8],
-    ) -> LocalBoxFuture<'a, Result<(), StoreError>> {
-        self.0.put(key, value)
-    }
-
-    fn delete<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<(), StoreError>> {
-        self.0.delete(key)
-    }
-
-    fn keys<'a>(&'a self, prefix: &'a str) -> LocalBoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.0.keys(prefix)
-    }
-
-    fn flush(&self) -> LocalBoxFuture<'_, Result<(), StoreError>> {
-        self.0.flush()
-    }
-
-    fn is_lasting(&self) -> bool {
-        true
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod files;
 mod http;
+mod kept;
 mod limits;
 mod reproducible;
 
