@@ -58,7 +58,7 @@ fn trials() -> Vec<Trial> {
                 .current_dir(&target)
                 .stdin(Stdio::piped())
                 .spawn()?;
-            tar.stdin.take().ok_or("no pipe")?.write_all(&tar_gzip(&tree))?;
+            tar.stdin.take().ok_or("no pipe")?.write_all(&tar_gzip(&tree)?)?;
             if !tar.wait()?.success() {
                 return Err("tar does not read the export".into());
             }

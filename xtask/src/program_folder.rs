@@ -85,7 +85,7 @@ fn packed(part: &Value, from: &FileTree) -> Result<Vec<u8>> {
     match part["encoding"].as_str() {
         Some("tar.gzip") => {
             ensure!(!from.is_empty(), "there are no files for it");
-            Ok(tar_gzip(from))
+            Ok(tar_gzip(from)?)
         }
         Some("plain") => match from.iter().collect::<Vec<_>>().as_slice() {
             [(_, bytes)] => Ok(bytes.to_vec()),

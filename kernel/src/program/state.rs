@@ -7,13 +7,17 @@
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
 
 use super::account::{Account, Share};
 use super::definition::Definition;
 use super::files::Place;
-use crate::aleph::package::{Encoding, FileTree, Limits, PackageError, tar_gzip, unpack};
+use crate::aleph::package::{
+    FileTree, Limits, Name, OutOfMemory, PackageError, Packer, unpack_export,
+};
+use crate::executor::yield_now;
 use crate::store::{Store, StoreError};
 
 /// The files of a program between its runs.
@@ -37,6 +41,8 @@ pub(super) enum StateError {
     Package(PackageError),
     /// The files are more than the program's memory.
     Memory,
+    /// There is no memory to pack them.
+    OutOfMemory(OutOfMemory),
 }
 
 impl fmt::Display for StateError {
@@ -45,6 +51,7 @@ impl fmt::Display for StateError {
             Self::Store(error) => error.fmt(f),
             Self::Package(error) => error.fmt(f),
             Self::Memory => f.write_str("the files are more than the program's memory"),
+            Self::OutOfMemory(error) => error.fmt(f),
         }
     }
 }
@@ -58,6 +65,12 @@ impl From<StoreError> for StateError {
 impl From<PackageError> for StateError {
     fn from(error: PackageError) -> Self {
         Self::Package(error)
+    }
+}
+
+impl From<OutOfMemory> for StateError {
+    fn from(error: OutOfMemory) -> Self {
+        Self::OutOfMemory(error)
     }
 }
 
@@ -86,7 +99,7 @@ impl State {
             Some(export) => match self.store.get(&self.key).await? {
                 None => self.first.clone(),
                 Some(kept) => {
-                    let kept = unpack(&kept, Encoding::TarGzip, &self.limits)?;
+                    let kept = unpack_export(&kept, &self.limits)?;
                     Rc::new(with_kept(&self.first, export, &kept)?)
                 }
             },
@@ -101,14 +114,11 @@ impl State {
         let mut kept = FileTree::new(self.limits);
         for (name, bytes) in tree.iter() {
             if let Some(inner) = export.inner(name.as_str()) {
-                kept.put_shared(
-                    crate::aleph::package::Name::new(inner.as_bytes())?,
-                    bytes.clone(),
-                )?;
+                kept.put_shared(Name::new(inner.as_bytes())?, bytes.clone())?;
             }
         }
         let files = Rc::new(with_kept(&self.first, export, &kept)?);
-        self.store.put(&self.key, &tar_gzip(&kept)).await?;
+        self.store.put(&self.key, &packed(&kept).await?).await?;
         self.store.flush().await?;
         self.take(files)
     }
@@ -120,6 +130,15 @@ impl State {
         *self.files.borrow_mut() = Some(files);
         Ok(())
     }
+}
+
+/// The files as they are kept; others go on meanwhile.
+async fn packed(files: &FileTree) -> Result<Vec<u8>, OutOfMemory> {
+    let mut packer = Packer::new(files);
+    while packer.step()? {
+        yield_now().await;
+    }
+    Ok(packer.finish())
 }
 
 /// The first files with everything in `export` replaced.

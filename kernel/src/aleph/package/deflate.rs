@@ -84,7 +84,11 @@ const CRC_TABLE: [u32; 256] = {
 
 /// The CRC-32 of zip, gzip (RFC 1952, section 8) and partition tables.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
-    !bytes
-        .iter()
-        .fold(!0, |crc: u32, byte| CRC_TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8))
+    crc32_on(0, bytes)
+}
+
+/// The CRC-32 of what `crc` is that of, with these bytes behind.
+pub(crate) fn crc32_on(crc: u32, bytes: &[u8]) -> u32 {
+    let on = |crc: u32, byte: &u8| CRC_TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8);
+    !bytes.iter().fold(!crc, on)
 }

@@ -28,7 +28,7 @@ use core::fmt;
 
 pub(crate) use deflate::crc32;
 pub use entrypoint::{NoScript, script};
-pub use export::tar_gzip;
+pub use export::{OutOfMemory, Packer, SLICE_BYTES, tar_gzip};
 pub use name::Name;
 pub use tree::{FileTree, Limits};
 
@@ -128,15 +128,28 @@ pub fn unpack(bytes: &[u8], encoding: Encoding, limits: &Limits) -> Result<FileT
     match encoding {
         Encoding::Plain => return Err(PackageError::Unsupported("a package that is not packed")),
         Encoding::Zip => zip::read(bytes, &mut tree)?,
-        Encoding::TarGzip => {
-            let unpacked = match gzip::unpack(bytes, tree.archive_room()) {
-                Err(PackageError::TooMuch) => return Err(tree.no_room()),
-                unpacked => unpacked?,
-            };
-            tar::read(&unpacked, &mut tree)?;
-        }
+        Encoding::TarGzip => read_tar_gzip(bytes, &mut tree)?,
         Encoding::Squashfs => squashfs::read(bytes, &mut tree)?,
     }
     tree.limit_to_size();
     Ok(tree)
+}
+
+/// Reads what [`tar_gzip`] wrote, however many times its own size it unpacks to: the files were within
+/// their limits when it was written.
+///
+/// # Errors
+/// [`PackageError`].
+pub fn unpack_export(bytes: &[u8], limits: &Limits) -> Result<FileTree, PackageError> {
+    let mut tree = FileTree::new(*limits);
+    read_tar_gzip(bytes, &mut tree)?;
+    Ok(tree)
+}
+
+fn read_tar_gzip(bytes: &[u8], tree: &mut FileTree) -> Result<(), PackageError> {
+    let unpacked = match gzip::unpack(bytes, tree.archive_room()) {
+        Err(PackageError::TooMuch) => return Err(tree.no_room()),
+        unpacked => unpacked?,
+    };
+    tar::read(&unpacked, tree)
 }

@@ -224,12 +224,26 @@ fn a_package_may_have_so_many_bytes_and_no_more() {
 fn an_archive_bomb_is_refused_before_it_bursts() {
     let mut tree = FileTree::new(Limits::default());
     tree.put(Name::new(b"zeros").unwrap(), vec![0; 8 * PACKAGE_RATIO_GRACE_BYTES]).unwrap();
-    let bomb = tar_gzip(&tree);
+    let bomb = tar_gzip(&tree).unwrap();
     assert!(bomb.len() * MAX_PACKAGE_RATIO < tree.size());
     assert_eq!(open(&bomb, Encoding::TarGzip), Err(PackageError::TooDense));
     let mut small = FileTree::new(Limits::default());
     small.put(Name::new(b"zeros").unwrap(), vec![0; PACKAGE_RATIO_GRACE_BYTES / 2]).unwrap();
-    assert_eq!(contents(&open(&tar_gzip(&small), Encoding::TarGzip).unwrap()), contents(&small));
+    assert_eq!(
+        contents(&open(&tar_gzip(&small).unwrap(), Encoding::TarGzip).unwrap()),
+        contents(&small)
+    );
+}
+
+#[test]
+fn an_export_reads_back_however_dense_it_is_but_within_its_limits() {
+    let exact = Limits { unpacked_bytes: 8 * PACKAGE_RATIO_GRACE_BYTES, ..Limits::default() };
+    let mut tree = FileTree::new(exact);
+    tree.put(Name::new(b"zeros").unwrap(), vec![0; exact.unpacked_bytes]).unwrap();
+    let dense = tar_gzip(&tree).unwrap();
+    assert_eq!(contents(&unpack_export(&dense, &exact).unwrap()), contents(&tree));
+    let less = Limits { unpacked_bytes: exact.unpacked_bytes - 1, ..exact };
+    assert_eq!(unpack_export(&dense, &less), Err(PackageError::TooMuch));
 }
 
 #[test]
@@ -243,13 +257,15 @@ fn the_export_depends_on_the_files_alone() {
         back.put(Name::new(name.as_bytes()).unwrap(), b"first".to_vec()).unwrap();
         back.put(Name::new(name.as_bytes()).unwrap(), bytes).unwrap();
     }
-    assert_eq!(tar_gzip(&forth), tar_gzip(&back));
-    assert_eq!(contents(&open(&tar_gzip(&forth), Encoding::TarGzip).unwrap()), files());
+    assert_eq!(tar_gzip(&forth).unwrap(), tar_gzip(&back).unwrap());
+    assert_eq!(contents(&open(&tar_gzip(&forth).unwrap(), Encoding::TarGzip).unwrap()), files());
     // Nothing in the head of the gzip file says when or where.
-    assert_eq!(tar_gzip(&forth)[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+    assert_eq!(tar_gzip(&forth).unwrap()[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
     assert_eq!(
-        crate::aleph::item_hash::ItemHash::of(&tar_gzip(&FileTree::new(Limits::default())))
-            .as_str(),
+        crate::aleph::item_hash::ItemHash::of(
+            &tar_gzip(&FileTree::new(Limits::default())).unwrap()
+        )
+        .as_str(),
         "acb5604b126ac894c1eb11c4575bf2072fea61232a888e453770c79d7ed56419"
     );
 }
@@ -348,6 +364,21 @@ proptest! {
     }
 
     #[test]
+    fn slices_do_not_show_in_an_export(
+        sizes in prop::collection::vec(0..4 * SLICE_BYTES, 0..5), period in 1..70_usize
+    ) {
+        let mut tree = FileTree::new(Limits::default());
+        for (number, size) in sizes.into_iter().enumerate() {
+            let bytes = (0..size).map(|at| (at % period * at / 4000).to_le_bytes()[0]).collect();
+            tree.put(Name::new(alloc::format!("f{number}").as_bytes()).unwrap(), bytes).unwrap();
+        }
+        let packed = tar_gzip(&tree).unwrap();
+        let archive = gzip::unpack(&packed, usize::MAX).unwrap();
+        let at_once = miniz_oxide::deflate::compress_to_vec(&archive, 6);
+        prop_assert!(packed[10..packed.len() - 8] == at_once);
+    }
+
+    #[test]
     fn an_export_reads_back(
         files in prop::collection::btree_map("[a-zé]{1,60}(/[a-z.]{3,90}){0,4}", prop::collection::vec(any::<u8>(), 0..2000), 0..8)
     ) {
@@ -357,7 +388,7 @@ proptest! {
                 let _ = tree.put(name, bytes);
             }
         }
-        let again = open(&tar_gzip(&tree), Encoding::TarGzip).unwrap();
+        let again = open(&tar_gzip(&tree).unwrap(), Encoding::TarGzip).unwrap();
         prop_assert_eq!(contents(&again), contents(&tree));
     }
 }

@@ -36,7 +36,8 @@ fn check(unpacked: Result<FileTree, PackageError>) {
     match unpacked {
         Ok(tree) => {
             assert!(tree.len() <= LIMITS.files && tree.size() <= LIMITS.unpacked_bytes);
-            let again = unpack(&tar_gzip(&tree), Encoding::TarGzip, &Limits::default());
+            let packed = tar_gzip(&tree).expect("there is memory");
+            let again = unpack(&packed, Encoding::TarGzip, &Limits::default());
             let again = again.expect("what was packed here can be unpacked");
             assert!(again.iter().eq(tree.iter()));
         }

@@ -50,6 +50,51 @@ fn runs_of_a_program_with_state_go_one_after_the_other() {
 }
 
 #[test]
+fn a_state_that_shrinks_to_nearly_nothing_is_there_after_a_restart() {
+    let calls = [
+        r#"("vault" "list") ["/state"] before"#,
+        r#"("vault" "fill") ["/state/zeros" "0" 3000000] path"#,
+    ];
+    let document = Document::keeping_state(after(&calls, "before"));
+    let document = Document { resources: r#"{"memory":16,"seconds":2}"#, ..document };
+    let bench = Bench::new();
+    document.host(&bench);
+    assert_eq!(bench.get("/").body, "[]");
+    let mut again = Bench::new();
+    again.programs = Programs::new(again.node.clone(), bench.programs.store().clone());
+    document.host(&again);
+    assert_eq!(again.get("/").body, r#"["/state/zeros"]"#);
+}
+
+#[test]
+fn others_go_on_while_a_large_state_is_packed() {
+    let call = r#"("vault" "fill") ["/state/large" "some text that is there again" 4000000] path"#;
+    let document = Document::keeping_state(after(&[call], "path"));
+    let document = Document { resources: r#"{"memory":16,"seconds":2}"#, ..document };
+    let bench = Bench::new();
+    bench.machine.set_tick(core::time::Duration::from_micros(1));
+    document.host(&bench);
+    let reply = bench.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_vec());
+    let answered = Rc::new(core::cell::Cell::new(false));
+    let turns = Rc::new(core::cell::Cell::new(0));
+    let (done, counted) = (answered.clone(), turns.clone());
+    bench.executor.spawn(async move {
+        while !done.get() {
+            counted.set(counted.get() + 1);
+            crate::executor::yield_now().await;
+        }
+    });
+    while !reply.is_filled() {
+        bench.executor.turn();
+    }
+    answered.set(true);
+    bench.run();
+    assert_eq!(taken(&reply).body, "/state/large");
+    let slices = 4_000_000 / crate::aleph::package::SLICE_BYTES;
+    assert!(turns.get() > slices, "{} turns in {slices} slices", turns.get());
+}
+
+#[test]
 fn a_run_that_fails_leaves_nothing() {
     let bench = Bench::new();
     let calls = [
