@@ -217,8 +217,15 @@ async fn serve<N: Network>(executor: Executor, network: N, running: Running, htt
     executor.spawn(announce(executor.clone(), network, node.clone(), swarm));
     let web = Web::new(programs).with_triggers(triggers);
     let end = requests.end.take();
-    http::serve_listener(listener, http, &Limits::default(), &executor, &web, end).await;
+    http::serve_listener(listener, http, &http_limits(&node), &executor, &web, end).await;
     requests.answered.put(());
+}
+
+/// What clients may send: bodies as large as those that programs take, where that is more.
+fn http_limits(node: &Node) -> Limits {
+    let limits = Limits::default();
+    let body_bytes = limits.body_bytes.max(node.config().programs.max_body_bytes.into());
+    Limits { body_bytes, ..limits }
 }
 
 /// Gives every connection of `listener` to the swarm, for ever.

@@ -13,7 +13,6 @@ use crate::aleph::limits::{MAX_TRIGGER_BODY_BYTES, MAX_TRIGGER_HEADERS};
 use crate::aleph::trigger::Failure;
 use crate::aleph::trigger::body::value_of;
 use crate::program::Trigger;
-use crate::program::limits::INLINE_BODY_PART;
 
 /// What is to be done for a request.
 pub(super) enum Task {
@@ -35,7 +34,7 @@ impl Task {
                 Self::Refused("the request has too many headers or too large a body")
             }
             Run::Http { path, method, query, headers, body } => {
-                let inline = guest.programs.node().allowance().call_result / INLINE_BODY_PART;
+                let inline = guest.programs.inline_body_bytes();
                 let (inside, apart) = match body.len() <= inline {
                     true => (*body, None),
                     false => (&[][..], Some(Arc::from(*body))),

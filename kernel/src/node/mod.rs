@@ -6,6 +6,7 @@
 
 mod allowance;
 mod arrivals;
+mod bodies;
 mod diagnostic;
 mod ended;
 mod environment;
@@ -14,6 +15,7 @@ mod http;
 pub(crate) mod json;
 mod listing;
 mod live;
+mod memory;
 mod problem;
 mod query;
 mod runs;
@@ -22,8 +24,10 @@ mod shares;
 
 pub use allowance::{Allowance, is_short};
 pub use arrivals::Received;
+pub(crate) use bodies::BodyPermit;
 pub use health::Health;
 pub use http::Web;
+pub(crate) use memory::{shared, zeroed};
 pub use problem::Problem;
 pub use query::{QueryError, parse_query};
 pub(crate) use runs::{Finished, Launch};
@@ -34,7 +38,6 @@ use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::future::{Future, poll_fn};
@@ -61,6 +64,7 @@ use crate::service::{Answer, Author, Caller, Services};
 use arrivals::Arrivals;
 use ended::Ended;
 use live::{Caps, Entry, Live, Place};
+use memory::has_piece_of;
 
 /// Reads the network's counters, where there is a network.
 pub type ReadCounters = Rc<dyn Fn() -> netstack::Counters>;
@@ -398,17 +402,6 @@ impl Node {
         &self.allowance
     }
 
-    /// The right to read a body of so many bytes; none while too much is being read.
-    pub(crate) fn body_permit(self: &Rc<Self>, bytes: usize) -> Option<BodyPermit> {
-        let reading = self.bodies.get().saturating_add(bytes);
-        if reading > self.allowance.bodies || self.memory_is_short() {
-            self.metrics.particle(Outcome::Refused);
-            return None;
-        }
-        self.bodies.set(reading);
-        Some(BodyPermit { node: self.clone(), bytes })
-    }
-
     /// What to say about a script that ended without an answer.
     fn conclude(&self, script: &Script, report: &Report) -> Result<Success, Problem> {
         match report.end {
@@ -428,15 +421,6 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("identity", &self.identity).finish_non_exhaustive()
     }
-}
-
-/// Whether one free piece of memory has so many bytes.
-fn has_piece_of(bytes: usize) -> bool {
-    let mut probe: Vec<u8> = Vec::new();
-    let found = probe.try_reserve_exact(bytes).is_ok();
-    // Without this the compiler may leave out an allocation that nothing uses.
-    core::hint::black_box(&probe);
-    found
 }
 
 /// A particle that has its place and is about to live.
@@ -474,18 +458,6 @@ impl Drop for Life {
     fn drop(&mut self) {
         self.node.metrics.work(&self.vitals);
         self.node.remember(self.sender, &self.particle);
-    }
-}
-
-/// Part of what may be read at once; given back when it is dropped.
-pub(crate) struct BodyPermit {
-    node: Rc<Node>,
-    bytes: usize,
-}
-
-impl Drop for BodyPermit {
-    fn drop(&mut self) {
-        self.node.bodies.set(self.node.bodies.get().saturating_sub(self.bytes));
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `/opt/code` | the package of the code, if it is one; it cannot be written |
 //! | `data.mount` | the data of the program |
 //! | `export.mount` | what the last run kept; often the same directory |
-//! | `/tmp` | nothing at first; `/tmp/request` is a request's body that is too large for a value |
+//! | `/tmp` | nothing at first; `/tmp/request` is a request's body that is too large for the scope |
 //!
 //! A run works on its own version of the files, which it shares with others until it writes. Only what is in
 //! `export.mount` outlasts the run.
@@ -19,7 +19,7 @@ use crate::aleph::package::{FileTree, Name, PackageError};
 
 /// The directory of the code's package.
 pub const CODE: &str = "/opt/code";
-/// The body of a request that is too large for a value.
+/// The body of a request that is too large for the scope.
 pub const REQUEST_BODY: &str = "/tmp/request";
 
 /// A directory.

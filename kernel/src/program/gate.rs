@@ -17,6 +17,8 @@ struct State {
     most: usize,
     queue: usize,
     inside: Cell<usize>,
+    /// Places among those that wait, of some who cannot come yet.
+    reserved: Cell<usize>,
     waiting: RefCell<VecDeque<Rc<Ticket>>>,
 }
 
@@ -50,8 +52,8 @@ impl Gate {
     /// A gate that lets `most` in at once while `queue` more wait.
     #[must_use]
     pub fn new(most: usize, queue: usize) -> Self {
-        let (inside, waiting) = (Cell::new(0), RefCell::default());
-        Self(Rc::new(State { most, queue, inside, waiting }))
+        let (inside, reserved) = (Cell::new(0), Cell::new(0));
+        Self(Rc::new(State { most, queue, inside, reserved, waiting: RefCell::default() }))
     }
 
     /// Waits to be let in, from this call on. Whoever stops waiting gives its place in the queue up.
@@ -59,13 +61,31 @@ impl Gate {
     /// # Errors
     /// [`Full`].
     pub fn enter(&self) -> Result<Enter, Full> {
+        self.line_up(self.waiting() + self.reserved() < self.0.queue)
+    }
+
+    /// Takes a place among those that wait for somebody who cannot come yet. There is one even where nobody
+    /// may wait. Who can come is let in before.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn reserve(&self) -> Result<Reserved, Full> {
+        if self.waiting() + self.reserved() >= self.0.queue.max(1) {
+            return Err(Full);
+        }
+        self.0.reserved.set(self.reserved() + 1);
+        Ok(Reserved(self.clone()))
+    }
+
+    /// Goes inside, or to the end of the line if that may be.
+    fn line_up(&self, may_wait: bool) -> Result<Enter, Full> {
         let ticket = Rc::<Ticket>::default();
         let mut waiting = self.0.waiting.borrow_mut();
         waiting.retain(|ticket| ticket.state.get() == TicketState::Waiting);
         if self.0.inside.get() < self.0.most && waiting.is_empty() {
             self.0.inside.set(self.0.inside.get() + 1);
             ticket.state.set(TicketState::Called);
-        } else if waiting.len() < self.0.queue {
+        } else if may_wait {
             waiting.push_back(ticket.clone());
         } else {
             return Err(Full);
@@ -84,6 +104,12 @@ impl Gate {
     pub fn waiting(&self) -> usize {
         let waiting = self.0.waiting.borrow();
         waiting.iter().filter(|ticket| ticket.state.get() == TicketState::Waiting).count()
+    }
+
+    /// How many have a place among those that wait, and cannot come yet.
+    #[must_use]
+    pub fn reserved(&self) -> usize {
+        self.0.reserved.get()
     }
 
     /// One has left: its place is for the first who still waits.
@@ -108,6 +134,26 @@ impl Gate {
         if let Some(waker) = ticket.waker.take() {
             waker.wake();
         }
+    }
+}
+
+/// A place among those that wait; given back when it is dropped.
+#[derive(Debug)]
+pub struct Reserved(Gate);
+
+impl Reserved {
+    /// Waits to be let in, from this call on, behind all who wait already.
+    ///
+    /// # Errors
+    /// None: the place was reserved.
+    pub fn enter(self) -> Result<Enter, Full> {
+        self.0.line_up(true)
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.0.0.reserved.set(self.0.reserved().saturating_sub(1));
     }
 }
 
@@ -193,6 +239,35 @@ mod tests {
         let _new = gate.enter().expect("the place in the queue is free again");
         drop(inside);
         assert!((&mut stays).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_reserved_place_is_one_of_those_that_wait_and_takes_no_turn() {
+        let gate = Gate::new(1, 2);
+        let (first, second) = (gate.reserve().unwrap(), gate.reserve().unwrap());
+        assert_eq!(gate.reserve().err(), Some(Full), "one past the queue");
+        let inside = gate.enter().unwrap().now_or_never().expect("nobody is inside");
+        assert_eq!(gate.enter().err(), Some(Full), "all places to wait are taken");
+        drop(second);
+        let mut waits = gate.enter().expect("one came free");
+        let mut first = first.enter().unwrap();
+        assert_eq!((gate.inside(), gate.waiting(), gate.reserved()), (1, 2, 0));
+        drop(inside);
+        assert!((&mut first).now_or_never().is_none(), "who came in time is before");
+        drop((&mut waits).now_or_never().unwrap());
+        drop(first.now_or_never().unwrap());
+        assert_eq!((gate.inside(), gate.waiting(), gate.reserved()), (0, 0, 0));
+    }
+
+    #[test]
+    fn where_nobody_may_wait_there_is_one_place_to_reserve() {
+        let gate = Gate::new(1, 0);
+        let inside = gate.enter().unwrap().now_or_never().unwrap();
+        let reserved = gate.reserve().unwrap();
+        assert!(gate.reserve().is_err() && gate.enter().is_err());
+        let mut waits = reserved.enter().unwrap();
+        drop(inside);
+        assert!((&mut waits).now_or_never().is_some());
     }
 
     #[test]

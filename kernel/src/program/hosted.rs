@@ -12,17 +12,19 @@ use air_core::Script;
 use air_core::value::Value;
 
 use super::Shared;
-use super::account::Account;
+use super::account::{Account, Share};
 use super::clock::RunClock;
 use super::definition::Definition;
 use super::files::{Files, REQUEST_BODY};
-use super::gate::{Gate, Permit};
+use super::gate::{Enter, Full, Gate, Permit};
 use super::limits::{MAX_QUEUE_WAIT_MS, MAX_RUN_MS};
 use super::reply::{Reply, error_text};
 use super::run::{Parts, Run, particle_id};
 use super::state::State;
 use super::stats::{RunOutcome, Stats};
 use super::trigger::Trigger;
+use super::upload::Admission;
+use crate::aleph::package::FileTree;
 use crate::aleph::program::Program;
 use crate::aleph::trigger::Failure;
 use crate::node::{Finished, Launch};
@@ -119,16 +121,33 @@ impl Hosted {
     /// # Errors
     /// [`Failure`]: why there is no reply; then nothing is kept.
     pub async fn run(self: &Rc<Self>, trigger: Trigger) -> Result<Reply, Failure> {
-        let result = self.try_run(trigger).await;
+        self.run_admitted(trigger, None).await
+    }
+
+    /// The same for a trigger that was let in before it was all there.
+    pub(super) async fn run_admitted(
+        self: &Rc<Self>,
+        trigger: Trigger,
+        admission: Option<Admission>,
+    ) -> Result<Reply, Failure> {
+        let result = self.try_run(trigger, admission).await;
         self.stats.count(RunOutcome::of(&result));
         result
     }
 
-    async fn try_run(self: &Rc<Self>, trigger: Trigger) -> Result<Reply, Failure> {
+    async fn try_run(
+        self: &Rc<Self>,
+        trigger: Trigger,
+        admission: Option<Admission>,
+    ) -> Result<Reply, Failure> {
         if matches!(trigger, Trigger::Http { .. }) && !self.program().triggers.http {
             return Err(Failure::NoProgram);
         }
-        let permit = self.turn().await?;
+        let (enter, share) = match admission {
+            Some(Admission { place, share }) => (place.enter(), share),
+            None => (self.gate.enter(), self.account.share()),
+        };
+        let permit = self.turn(enter).await?;
         if *self.removed.borrow() {
             return Err(Failure::NoProgram);
         }
@@ -136,7 +155,7 @@ impl Hosted {
             log::warn!(target: "program", "{}: its state cannot be read: {error}", self.short());
             Failure::Unavailable
         })?;
-        let (run, launch) = self.prepare(&trigger, tree)?;
+        let (run, launch) = self.prepare(trigger, tree, share)?;
         let finished = self.shared.node.run_program(launch).await;
         run.end();
         let reply = self.conclude(&run, finished)?;
@@ -145,8 +164,8 @@ impl Hosted {
     }
 
     /// The right to run now.
-    async fn turn(&self) -> Result<Permit, Failure> {
-        let enter = self.gate.enter().map_err(|_| Failure::Busy)?;
+    async fn turn(&self, enter: Result<Enter, Full>) -> Result<Permit, Failure> {
+        let enter = enter.map_err(|_| Failure::Busy)?;
         let executor = self.shared.node.executor();
         let patience = executor.now().after(Duration::from_millis(MAX_QUEUE_WAIT_MS));
         executor.timeout_at(patience, enter).await.map_err(|_| Failure::Busy)
@@ -154,23 +173,21 @@ impl Hosted {
 
     fn prepare(
         &self,
-        trigger: &Trigger,
-        tree: Rc<crate::aleph::package::FileTree>,
+        trigger: Trigger,
+        tree: Rc<FileTree>,
+        share: Share,
     ) -> Result<(Rc<Run>, Launch), Failure> {
         let program = self.program();
         let node = &self.shared.node;
         let mut scope = trigger.scope();
         let mut files = Files::new(tree, self.definition.export().cloned());
-        let mut trigger_bytes = scope.size();
-        if let Trigger::Http { body: Some(body), .. } = trigger {
-            scope = with_file_body(&scope);
-            trigger_bytes = trigger_bytes.saturating_add(body.len());
-            files.write(REQUEST_BODY, body.clone()).map_err(|_| self.memory_exceeded())?;
-        }
         let seed = trigger.seed(&program.id);
         let time_ms = trigger.time_ms().unwrap_or(program.time_ms);
         let reproducible = program.environment.reproducible;
-        let share = self.account.share();
+        if let Trigger::Http { body: Some(body), .. } = trigger {
+            scope = with_file_body(&scope);
+            files.write(REQUEST_BODY, body).map_err(|_| self.memory_exceeded())?;
+        }
         let run = Rc::new(Run::new(Parts {
             program: program.id.clone(),
             environment: program.environment,
@@ -179,7 +196,7 @@ impl Hosted {
             clock: reproducible.then(|| RunClock::new(time_ms)),
             api: self.shared.api.borrow().clone(),
             share,
-            trigger_bytes,
+            trigger_bytes: scope.size(),
         }));
         if !run.weigh(0) {
             return Err(self.memory_exceeded());

@@ -27,9 +27,13 @@ pub const DEFAULT_CONCURRENCY: u32 = 16;
 pub const MAX_CONCURRENCY: u32 = 1024;
 /// The most that `programs.max_body_bytes` may be set to.
 pub const MAX_PROGRAM_BODY_BYTES: u32 = 64 << 20;
-/// A body is in the scope, which is a value, if it has at most one in so many bytes of a call's result;
-/// escaped it may take more than its own length.
+/// A body of more bytes is a file of the run, a shorter one is in the scope.
+pub const MAX_INLINE_BODY_BYTES: usize = 64 << 10;
+/// The scope is a value: on a small machine a body in it has at most one in so many bytes of a call's
+/// result. Escaped it may take more than its own length.
 pub const INLINE_BODY_PART: usize = 4;
+/// Room that a body begins with whose length nobody has said.
+pub const FIRST_BODY_BYTES: usize = 64 << 10;
 /// Piece in which a file is sent as the body of an answer.
 pub const BODY_PIECE_BYTES: usize = 16 << 10;
 /// Runs of one program that wait for their turn, unless the configuration says otherwise.

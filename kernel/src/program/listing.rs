@@ -48,6 +48,11 @@ impl Programs {
             "Runs of a program that wait for their turn.",
             |hosted| hosted.gate().waiting(),
         );
+        gauge(
+            "aerolith_program_receiving",
+            "Requests of a program whose bodies are arriving, of those that are large.",
+            |hosted| hosted.gate().reserved(),
+        );
         gauge("aerolith_program_held_bytes", "Memory that a program's runs hold.", |hosted| {
             hosted.account().held()
         });

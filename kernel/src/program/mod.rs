@@ -16,7 +16,7 @@
 //! | `run`, `clock` | what one run may reach |
 //! | [`api`] | the network's API |
 //! | `reply` | from what a script gave to an HTTP answer |
-//! | `web`, `listing` | programs over HTTP |
+//! | `web`, `upload`, `listing` | programs over HTTP |
 //! | [`limits`] | every bound |
 //!
 //! # What bounds a run
@@ -52,6 +52,7 @@ mod run;
 mod state;
 mod stats;
 mod trigger;
+mod upload;
 mod web;
 
 pub use account::{Account, Share};
@@ -59,7 +60,7 @@ pub use api::Api;
 pub use bundle::{Bundle, BundleError, Package};
 pub use clock::{RunClock, RunSleep};
 pub use definition::{Definition, InstallError};
-pub use gate::{Enter, Full, Gate, Permit};
+pub use gate::{Enter, Full, Gate, Permit, Reserved};
 pub use hosted::Hosted;
 pub use kept::KeepError;
 pub use reply::{FileAnswer, Reply};
@@ -81,7 +82,7 @@ use crate::executor::Signal;
 use crate::node::Node;
 use crate::store::Store;
 use kept::Kept;
-use limits::{MAX_PROGRAMS, PACKAGE_PART};
+use limits::{INLINE_BODY_PART, MAX_INLINE_BODY_BYTES, MAX_PROGRAMS, PACKAGE_PART};
 
 /// The programs that a node hosts; clones are the same.
 #[derive(Clone)]
@@ -146,6 +147,12 @@ impl Programs {
             unpacked_bytes: most.unpacked_bytes.min(bytes),
             ..most
         }
+    }
+
+    /// The largest body of a request that is in the scope; a larger one is a file of the run.
+    #[must_use]
+    pub fn inline_body_bytes(&self) -> usize {
+        (self.shared.node.allowance().call_result / INLINE_BODY_PART).min(MAX_INLINE_BODY_BYTES)
     }
 
     /// Hosts a program. One that is hosted already stays as it is.

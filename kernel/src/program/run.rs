@@ -25,7 +25,7 @@ pub struct Run {
     clock: Option<RunClock>,
     api: Option<Rc<dyn Api>>,
     share: Share,
-    /// Bytes of the trigger, held from the beginning.
+    /// Bytes of the trigger's scope, held from the beginning.
     trigger_bytes: usize,
     /// Bytes of the particle's data after the last step.
     data_bytes: Cell<usize>,

@@ -16,7 +16,7 @@ pub enum Trigger {
     Http {
         /// See [`crate::aleph::trigger::http`].
         scope: Value,
-        /// A body that is too large for a value. The program finds it as the file that the scope names
+        /// A body that is too large for the scope. The program finds it as the file that the scope names
         /// in `body` (see [`super::files`]).
         body: Option<Arc<[u8]>>,
     },

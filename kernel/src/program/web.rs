@@ -8,9 +8,14 @@
 //!
 //! # Sizes
 //!
-//! A request's body is read whole, up to `programs.max_body_bytes` and within what all bodies may take.
-//! One that fits a value is in the scope; a larger one is a file of the run, which the scope names. A reply
-//! whose body is a file is sent from there piece by piece, without a copy.
+//! A request's body has up to `programs.max_body_bytes`, within what all bodies may take. One of up to
+//! [`MAX_INLINE_BODY_BYTES`](super::limits::MAX_INLINE_BODY_BYTES) is in the scope; a larger one arrives piece by
+//! piece in a file of the run, which the scope names: see [`super::upload`]. Which of both does not depend on
+//! how the client frames the body. A reply whose body is a file is sent from there piece by piece, without
+//! a copy.
+//!
+//! Whether there is such a program (404), whether the body is too large (413) and whether there is room
+//! for it (503) is said before it is read, as far as its length is known.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -21,11 +26,13 @@ use alloc::vec::Vec;
 use futures_util::stream;
 use netstack::http::{self, BodyError, BodyStream, Head, RequestBody, Response};
 
-use super::limits::{BODY_PIECE_BYTES, INLINE_BODY_PART};
+use super::limits::BODY_PIECE_BYTES;
+use super::upload::{Admission, UploadError, Uploaded};
 use super::{FileAnswer, Hosted, Programs, Trigger};
 use crate::aleph::item_hash::ItemHash;
 use crate::aleph::trigger::http::{Request, scope};
 use crate::aleph::trigger::{Answer, Failure, route};
+use crate::node::BodyPermit;
 
 /// A program, and the path of the request that is for it.
 #[derive(Debug)]
@@ -69,24 +76,19 @@ impl Programs {
         let Some(hosted) = target.hosted.filter(|hosted| hosted.program().triggers.http) else {
             return Ok(plain_response(Failure::NoProgram.answer()));
         };
-        let node = self.node();
-        let most = usize::try_from(node.config().programs.max_body_bytes).unwrap_or(usize::MAX);
-        let length = body.remaining().and_then(|length| usize::try_from(length).ok());
-        if length.is_some_and(|length| length > most) {
-            return Ok(too_large());
-        }
-        let Some(permit) = node.body_permit(length.unwrap_or(most)) else {
-            return Ok(plain_response(Failure::Busy.answer()));
+        let received = match self.receive(&hosted, body).await {
+            Ok(received) => received,
+            Err(UploadError::TooLarge | UploadError::Body(BodyError::TooLarge)) => {
+                return Ok(Response::text(413, "the body is too large\n"));
+            }
+            Err(UploadError::Busy) => return Ok(plain_response(Failure::Busy.answer())),
+            Err(UploadError::Body(error)) => return Err(error.into()),
         };
-        let bytes = match body.read_to_end(most).await {
-            Ok(bytes) => bytes,
-            Err(BodyError::TooLarge) => return Ok(too_large()),
-            Err(error) => return Err(error.into()),
-        };
-        let inline = node.allowance().call_result / INLINE_BODY_PART;
-        let (inside, apart) = match bytes.len() <= inline {
-            true => (bytes, None),
-            false => (Vec::new(), Some(Arc::from(bytes))),
+        let Received { bytes, admission, permit } = received;
+        let (inside, apart) = match bytes {
+            Bytes::Small(bytes) => (bytes, None),
+            Bytes::File(file) if file.len() <= self.inline_body_bytes() => (file.to_vec(), None),
+            Bytes::File(file) => (Vec::new(), Some(file)),
         };
         let query = head.query.as_deref().unwrap_or_default();
         let request = Request { method: &head.method, path: target.path, query, body: &inside };
@@ -97,7 +99,8 @@ impl Programs {
             }
         };
         drop(inside);
-        let reply = hosted.run(Trigger::Http { scope, body: apart }).await;
+        let trigger = Trigger::Http { scope, body: apart };
+        let reply = hosted.run_admitted(trigger, admission).await;
         drop(permit);
         let answer = reply.and_then(|reply| reply.http_answer());
         Ok(match answer {
@@ -105,10 +108,40 @@ impl Programs {
             Err(failure) => plain_response(failure.answer()),
         })
     }
+
+    /// Reads a body, once there is room for it.
+    async fn receive(
+        &self,
+        hosted: &Hosted,
+        body: &mut impl RequestBody,
+    ) -> Result<Received, UploadError> {
+        let node = self.node();
+        let most = usize::try_from(node.config().programs.max_body_bytes).unwrap_or(usize::MAX);
+        let length = body.remaining().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        if length.is_some_and(|length| length > most) {
+            return Err(UploadError::TooLarge);
+        }
+        if let Some(length) = length.filter(|length| *length <= self.inline_body_bytes()) {
+            let permit = node.body_permit(length).ok_or(UploadError::Busy)?;
+            let bytes = body.read_to_end(length).await.map_err(UploadError::Body)?;
+            return Ok(Received { bytes: Bytes::Small(bytes), admission: None, permit });
+        }
+        let upload = hosted.admit(node, length, most)?;
+        let Uploaded { file, admission, permit } = upload.receive(body).await?;
+        Ok(Received { bytes: Bytes::File(file), admission: Some(admission), permit })
+    }
 }
 
-fn too_large() -> Response {
-    Response::text(413, "the body is too large\n")
+/// A body that is there, with what its run has before it begins.
+struct Received {
+    bytes: Bytes,
+    admission: Option<Admission>,
+    permit: BodyPermit,
+}
+
+enum Bytes {
+    Small(Vec<u8>),
+    File(Arc<[u8]>),
 }
 
 fn plain_response(answer: Answer) -> Response {

@@ -31,6 +31,7 @@ use super::failure::Failure;
 use crate::aleph::item_hash::lower_hex;
 use crate::aleph::trigger::body::{Body, bytes_of, value_of};
 use crate::limits::MAX_LISTED_FILES;
+use crate::node::{shared, zeroed};
 use crate::program::Run;
 use crate::program::files::FileError;
 
@@ -95,25 +96,25 @@ fn put(run: &Run, arguments: &[Value], limit: usize) -> Outcome {
         _ => return Err(Failure::Message("expected a path and a content".into())),
     };
     let bytes = content_bytes(content, limit)?;
-    write(run, path, bytes.len(), || Ok(bytes))
+    write(run, path, bytes.len(), || shared(&bytes))
 }
 
-/// Writes a file of so many bytes, which are made when there is room for them.
+/// Writes a file of so many bytes, which are made when there is room for them, if there is memory.
 fn write(
     run: &Run,
     path: Arc<str>,
     length: usize,
-    bytes: impl FnOnce() -> Result<Vec<u8>, Failure>,
+    bytes: impl FnOnce() -> Option<Arc<[u8]>>,
 ) -> Outcome {
     if run.is_over() {
         return Err(Failure::Message("the run is over".into()));
     }
     // Until the old version is given up both are held.
-    if !run.weigh(length) {
-        return Err(Failure::Message(NO_MEMORY.into()));
-    }
-    let written = run.files().borrow_mut().write(&path, bytes()?);
+    let bytes = if run.weigh(length) { bytes() } else { None };
+    let bytes = bytes.ok_or_else(|| Failure::Message(NO_MEMORY.into()));
+    let written = bytes.map(|bytes| run.files().borrow_mut().write(&path, bytes));
     run.weigh(0);
+    let written = written?;
     written.map_err(|error| failure(&path, &error))?;
     Ok(Some(Value::String(path)))
 }
@@ -141,16 +142,17 @@ fn fill(run: &Run, arguments: &[Value], limit: usize) -> Outcome {
         return Err(Failure::Message("nothing fills no file, however often".into()));
     }
     write(run, path.clone(), length, || {
-        let mut bytes = Vec::new();
-        let reserved = bytes.try_reserve_exact(length);
-        reserved.map_err(|_| Failure::Message(NO_MEMORY.into()))?;
-        bytes.extend(pattern.iter().take(length));
-        while bytes.len() < length {
+        let mut file = zeroed(length)?;
+        let place = Arc::get_mut(&mut file)?;
+        let mut filled = pattern.len().min(length);
+        place.get_mut(..filled)?.copy_from_slice(pattern.get(..filled)?);
+        while filled < length {
             // What is there is the content a whole number of times.
-            let more = bytes.len().min(length - bytes.len());
-            bytes.extend_from_within(..more);
+            let more = filled.min(length - filled);
+            place.copy_within(..more, filled);
+            filled += more;
         }
-        Ok(bytes)
+        Some(file)
     })
 }
 

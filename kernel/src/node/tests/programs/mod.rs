@@ -1,5 +1,6 @@
 //! Programs on the whole node: triggers in, answers out.
 
+mod bodies;
 mod files;
 mod http;
 mod kept;
