@@ -100,6 +100,21 @@ impl Connection {
         }
     }
 
+    /// Opens one on which `path` has been answered with status 200.
+    ///
+    /// Whoever needs several at once opens them so, one after the other. QEMU's user network listens with
+    /// a backlog of 1: of a burst the host's kernel lets connections fall that already look open from here,
+    /// and tries again ever later, after more than a minute at last.
+    ///
+    /// # Errors
+    /// When the host does not accept, or answers otherwise.
+    pub fn open_answered(authority: &str, path: &str, limit: Duration) -> Result<Self> {
+        let mut connection = Self::open(authority, limit)?;
+        let answer = connection.request("GET", path, b"")?;
+        ensure!(answer.status == 200, "{path} answers {}: {}", answer.status, answer.text());
+        Ok(connection)
+    }
+
     /// Sends one request and reads its answer.
     ///
     /// # Errors

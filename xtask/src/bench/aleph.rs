@@ -6,19 +6,16 @@
 //! how the columns compare.
 
 use std::path::{Path, PathBuf};
-use std::sync::Barrier;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use tempfile::TempDir;
 
-use super::boot::{BOOT_LIMIT, Way, connected, counted, grouped, peers, timed};
-use super::floor;
+use super::boot::{BOOT_LIMIT, Way, connected, counted, grouped, millis, peers, timed};
+use super::{floor, rate};
 use crate::aleph_host::{AlephHost, Job};
 use crate::build::{self, Image};
-use crate::http::Connection;
 use crate::qemu::{self, Accelerator, Guest, Machine, Vm};
 use crate::{program_folder, workspace};
 
@@ -29,12 +26,11 @@ const PATH: &str = "/world";
 /// Where a node answers by itself, and the peer has a file.
 const PLAIN_PATH: &str = "/health";
 const CONNECTIONS: [usize; 2] = [1, 50];
-const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 
 /// How programs are measured
 #[derive(Args, Debug)]
 pub struct Options {
-    /// Boots of each kind; the least count and the median time are printed
+    /// Boots of each kind, for each figure; the least is printed
     #[arg(long, default_value_t = 3)]
     runs: u32,
     /// How long each rate is measured
@@ -59,18 +55,25 @@ pub fn run(options: &Options) -> Result<()> {
     let bundle = program_folder::bundle_file(&[workspace::root().join(PROGRAM)])?;
     let bundle = bundle.context("no program")?;
 
-    println!("| from power-on, with a program | instructions to its first answer | ms |");
-    println!("|---|---|---|");
+    println!(
+        "| with a program | instructions from power-on to ready | to its first answer | ms from power-on to ready | to its first answer |"
+    );
+    println!("|---|---|---|---|---|");
     for machine in [Machine::Microvm, Machine::Q35] {
         let way = way(machine, &kernel, bundle.path(), folder.path())?;
-        let count = counted(&way, options.runs)?.kernel;
-        let time = timed(&way, options.runs)?.answer;
-        println!("| {} | {} | {} |", machine.name(), grouped(count), time.as_millis());
+        let (count, time) = (counted(&way, options.runs)?, timed(&way, options.runs)?);
+        let [ready, answer] = [count.ready, count.kernel].map(|part| grouped(count.before + part));
+        let name = machine.name();
+        println!(
+            "| {name} | {ready} | {answer} | {} | {} |",
+            millis(time.ready),
+            millis(time.answer)
+        );
     }
 
     if !options.no_host {
         println!(
-            "\n| host's protocol | ms from start to ready | from configuration to its reply |"
+            "\n| host's protocol | ms from power-on to ready | from configuration to its reply |"
         );
         println!("|---|---|---|");
         let host = AlephHost::prepare()?;
@@ -79,7 +82,7 @@ pub fn run(options: &Options) -> Result<()> {
             let job = Job { guest, cases: vec!["echo"], words: Vec::new() };
             let (report, text) = host.play(&job)?;
             report.expect_all_right().context(text)?;
-            let (ready, configured) = (report.ready.as_millis(), report.configured.as_millis());
+            let (ready, configured) = (millis(report.ready), millis(report.configured));
             println!("| {} | {ready} | {configured} |", machine.name());
         }
     }
@@ -120,44 +123,10 @@ fn rates(name: &str, way: &Way, path: &str, time: Duration) -> Result<()> {
     let mut vm = Vm::start(&guest)?;
     vm.wait_for(way.ready, BOOT_LIMIT)?;
     let authority = format!("127.0.0.1:{port}");
-    let rate = |connections| rate(&authority, path, connections, time).with_context(|| vm.report());
-    let [one, many] = CONNECTIONS.map(rate);
-    println!("| {name} | {:.0} | {:.0} |", one?, many?);
+    let measure = |connections| {
+        rate::measure(&authority, path, connections, time).with_context(|| vm.report())
+    };
+    let (one, many) = (measure(CONNECTIONS[0])?, measure(CONNECTIONS[1])?);
+    println!("| {name} | {one:.0} | {many:.0} |");
     Ok(())
-}
-
-/// Answers a second over so many connections at once, each kept for as long as the other side keeps it.
-fn rate(authority: &str, path: &str, connections: usize, time: Duration) -> Result<f64> {
-    let begin = Barrier::new(connections);
-    let counts = thread::scope(|scope| {
-        let clients: Vec<_> = (0..connections)
-            .map(|_| {
-                scope.spawn(|| {
-                    begin.wait();
-                    answers(authority, path, Instant::now() + time)
-                })
-            })
-            .collect();
-        let ends = clients.into_iter().map(|client| client.join());
-        ends.map(|end| end.unwrap_or_else(|_| anyhow::bail!("a client has panicked")))
-            .collect::<Result<Vec<u32>>>()
-    })?;
-    Ok(f64::from(counts.iter().sum::<u32>()) / time.as_secs_f64())
-}
-
-/// How many requests are answered until then.
-fn answers(authority: &str, path: &str, end: Instant) -> Result<u32> {
-    let mut open = None;
-    let mut count = 0;
-    while Instant::now() < end {
-        let mut connection = match open.take() {
-            Some(connection) => connection,
-            None => Connection::open(authority, ANSWER_LIMIT)?,
-        };
-        let answer = connection.request("GET", path, b"")?;
-        ensure!(answer.status == 200, "{path} answers {}: {}", answer.status, answer.text());
-        count += 1;
-        open = Some(connection).filter(Connection::is_kept);
-    }
-    Ok(count)
 }

@@ -5,6 +5,7 @@ mod aleph;
 pub mod boot;
 pub mod floor;
 mod net;
+mod rate;
 
 use anyhow::Result;
 use clap::Subcommand;

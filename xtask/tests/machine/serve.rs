@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::Trial;
 use xtask::http::Connection;
 
-use crate::node::{Kind, MICROVM, Node, Q35};
+use crate::node::{ANSWER_LIMIT, Kind, MICROVM, Node, Q35};
 use crate::trial;
 
 const CONNECTIONS: usize = 20;
@@ -28,9 +28,7 @@ pub fn add(trials: &mut Vec<Trial>) {
 
 fn many_requests(kind: Kind) -> Result<()> {
     let node = Node::boot(kind)?;
-    // Opened one by one: QEMU's user network listens with a backlog of 1, and a connection that it
-    // drops under load hears of it only when the host's kernel tries again, after up to a minute.
-    let open = |_| opened(&node);
+    let open = |_| Connection::open_answered(&node.authority(), "/health", ANSWER_LIMIT);
     let connections = (0..CONNECTIONS).map(open).collect::<Result<Vec<_>>>()?;
     let outcome = thread::scope(|scope| {
         let workers: Vec<_> = connections
@@ -44,14 +42,6 @@ fn many_requests(kind: Kind) -> Result<()> {
     });
     outcome.with_context(|| node.vm.report())?;
     node.check_alive()
-}
-
-/// A connection that the guest has answered on.
-fn opened(node: &Node) -> Result<Connection> {
-    let mut connection = node.connect()?;
-    let health = connection.request("GET", "/health", b"")?;
-    ensure!(health.status == 200, "{health:?}");
-    Ok(connection)
 }
 
 fn one_connection(mut connection: Connection, worker: usize) -> Result<()> {

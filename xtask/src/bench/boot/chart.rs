@@ -10,18 +10,19 @@ const LEFT: f64 = 330.0;
 const ROOM: f64 = 400.0;
 const ROW: u32 = 22;
 const HEAD: u32 = 46;
+const FOOT: u32 = 40;
 const OURS: &str = "#2b6cb0";
 const OTHERS: &str = "#a0aec0";
 
-/// An SVG file with two parts: instructions, and milliseconds.
-pub fn draw(boots: &[Boot]) -> String {
+/// An SVG file with two parts, instructions and milliseconds, and below them the command that made it.
+pub fn draw(boots: &[Boot], command: &str) -> String {
     let rows = u32::try_from(boots.len()).unwrap_or(0);
     let part = HEAD + rows * ROW;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
-        height = 2 * part + 16
+        height = 2 * part + FOOT
     );
     let instructions = |boot: &Boot| {
         let count = boot.counted.kernel;
@@ -45,6 +46,8 @@ pub fn draw(boots: &[Boot]) -> String {
         boots,
         times,
     );
+    let words = format!("Guests in QEMU, emulated; the least of each figure. Made by {command}");
+    text(&mut out, 12.0, f64::from(2 * part) + 24.0, "start", "", &words);
     out.push_str("</svg>\n");
     out
 }
@@ -95,8 +98,7 @@ fn text(out: &mut String, x: f64, y: f64, anchor: &str, more: &str, words: &str)
 mod tests {
     use std::time::Duration;
 
-    use super::super::count::Counted;
-    use super::super::report::Timed;
+    use super::super::count::{Counted, Timed};
     use super::*;
 
     fn boot(name: &str, is_ours: bool, kernel: u64, ms: u64) -> Boot {
@@ -104,15 +106,18 @@ mod tests {
         Boot {
             name: name.to_owned(),
             is_ours,
-            counted: Counted { before: 1, kernel },
-            timed: Timed { entry, answer: entry + Duration::from_millis(ms) },
+            counted: Counted { before: 1, ready: 1, kernel },
+            timed: Timed { entry, ready: entry, answer: entry + Duration::from_millis(ms) },
         }
     }
 
     #[test]
     fn every_boot_has_a_bar_in_both_parts_and_more_is_longer() {
-        let drawn =
-            draw(&[boot("a<b", true, 2_000_000, 50), boot("c", false, 3_000_000_000, 4000)]);
+        let drawn = draw(
+            &[boot("a<b", true, 2_000_000, 50), boot("c", false, 3_000_000_000, 4000)],
+            "x & y",
+        );
+        assert!(drawn.contains("Made by x &amp; y</text>"), "{drawn}");
         assert_eq!(drawn.matches("a&lt;b").count(), 2);
         assert!(drawn.contains(">2 000 000<") && drawn.contains(">4 000<"), "{drawn}");
         let widths: Vec<f64> = drawn
@@ -128,6 +133,6 @@ mod tests {
 
     #[test]
     fn nothing_measured_is_an_empty_picture() {
-        assert!(draw(&[]).ends_with("</svg>\n"));
+        assert!(draw(&[], "").ends_with("</svg>\n"));
     }
 }

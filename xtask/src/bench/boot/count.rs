@@ -13,20 +13,35 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use super::BOOT_LIMIT;
-use super::report::Timed;
 use super::way::Way;
 use crate::bench::floor;
 use crate::http::{self, Url};
 use crate::qemu::monitor::Socket;
 use crate::qemu::{Accelerator, Forward, Guest, Machine, Network, Vm};
 
+/// What a kernel that halts at its entry prints.
+const FLOOR_READY: &str = "!";
+
 /// Instructions of one boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
     /// Of firmware and boot code.
     pub before: u64,
+    /// From the kernel's entry until it says that it serves.
+    pub ready: u64,
     /// From the kernel's entry to the first answer.
     pub kernel: u64,
+}
+
+/// Times of one boot, since QEMU was started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timed {
+    /// Until the kernel's first instruction.
+    pub entry: Duration,
+    /// Until it says that it serves.
+    pub ready: Duration,
+    /// Until the first answer.
+    pub answer: Duration,
 }
 
 /// Instructions from entry to the first answer of a kernel that QEMU loads.
@@ -50,53 +65,62 @@ pub fn instructions(machine: Machine, kernel: &Path) -> Result<u64> {
 /// When QEMU does not count, or the guest does not answer.
 pub fn counted(way: &Way, runs: u32) -> Result<Counted> {
     let folder = TempDir::with_prefix("aerolith-count-")?;
-    let count = |guest: &Guest, until: &str, answers: bool| -> Result<u64> {
+    let boot = |guest: &Guest, until: &str, path: Option<&str>| -> Result<[u64; 2]> {
         let (mut guest, port) = connected(guest)?;
         record(&mut guest, &folder.path().join("record"));
         let socket = Socket::new()?;
         socket.attach(&mut guest);
         let mut vm = Vm::start(&guest)?;
         let mut monitor = socket.connect()?;
-        vm.wait_for(until, BOOT_LIMIT)?;
-        if answers {
-            ask(port, way.path).with_context(|| vm.report())?;
-        }
-        monitor.instructions()
+        reached(&mut vm, port, until, path, || monitor.instructions())
     };
-    let least = |guest, until, answers| {
-        let counts = (0..runs.max(1)).map(|_| count(guest, until, answers));
-        Ok::<_, anyhow::Error>(counts.collect::<Result<Vec<u64>>>()?.into_iter().min().unwrap_or(0))
-    };
-    let before = least(&way.floor, "!", false)?;
-    let all = least(&way.guest, way.ready, true)?;
-    let kernel = all.checked_sub(before).context("firmware alone executes more than all")?;
-    Ok(Counted { before, kernel })
+    let [before, _] = least(runs, || boot(&way.floor, FLOOR_READY, None))?;
+    let [ready, answer] = least(runs, || boot(&way.guest, way.ready, Some(way.path)))?;
+    let kernel =
+        |all: u64| all.checked_sub(before).context("firmware alone executes more than all");
+    Ok(Counted { before, ready: kernel(ready)?, kernel: kernel(answer)? })
 }
 
-/// The medians of `runs` times, and what is spent before the kernel.
+/// The least of `runs` times: what else the machine does only makes them longer.
 ///
 /// # Errors
 /// When the guest does not answer.
 pub fn timed(way: &Way, runs: u32) -> Result<Timed> {
-    let time = |guest: &Guest, until: &str, answers: bool| -> Result<Duration> {
+    let boot = |guest: &Guest, until: &str, path: Option<&str>| -> Result<[Duration; 2]> {
         let (guest, port) = connected(guest)?;
         let begun = Instant::now();
         let mut vm = Vm::start(&guest)?;
-        vm.wait_for(until, BOOT_LIMIT)?;
-        if answers {
-            ask(port, way.path).with_context(|| vm.report())?;
-        }
-        Ok(begun.elapsed())
+        reached(&mut vm, port, until, path, || Ok(begun.elapsed()))
     };
-    let median = |guest, until, answers| {
-        let times = (0..runs.max(1)).map(|_| time(guest, until, answers));
-        let mut times = times.collect::<Result<Vec<Duration>>>()?;
-        times.sort();
-        Ok::<_, anyhow::Error>(times[times.len() / 2])
-    };
-    let entry = median(&way.floor, "!", false)?;
-    let answer = median(&way.guest, way.ready, true)?;
-    Ok(Timed { entry, answer })
+    let [entry, _] = least(runs, || boot(&way.floor, FLOOR_READY, None))?;
+    let [ready, answer] = least(runs, || boot(&way.guest, way.ready, Some(way.path)))?;
+    Ok(Timed { entry, ready, answer })
+}
+
+/// What a measure shows when a guest has printed `until`, and when it has answered for `path`.
+fn reached<T: Copy>(
+    vm: &mut Vm,
+    port: u16,
+    until: &str,
+    path: Option<&str>,
+    mut measure: impl FnMut() -> Result<T>,
+) -> Result<[T; 2]> {
+    vm.wait_for(until, BOOT_LIMIT)?;
+    let ready = measure()?;
+    let Some(path) = path else { return Ok([ready; 2]) };
+    ask(port, path).with_context(|| vm.report())?;
+    Ok([ready, measure()?])
+}
+
+/// The least that was measured of each, in at least one boot.
+fn least<T: Ord>(runs: u32, mut boot: impl FnMut() -> Result<[T; 2]>) -> Result<[T; 2]> {
+    let mut least = boot()?;
+    for _ in 1..runs {
+        let [ready, answer] = boot()?;
+        let [least_ready, least_answer] = least;
+        least = [least_ready.min(ready), least_answer.min(answer)];
+    }
+    Ok(least)
 }
 
 /// The guest with a user network that leads from a free port to its port 80.

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 pub use self::count::instructions;
 pub(super) use self::count::{connected, counted, timed};
 use self::report::Report;
-pub(super) use self::report::grouped;
+pub(super) use self::report::{grouped, millis};
 pub(super) use self::way::{Way, peers};
 use crate::boot_log;
 use crate::build::{self, Image};
@@ -37,8 +37,7 @@ pub(super) const BOOT_LIMIT: Duration = Duration::from_secs(900);
 /// How boots are measured
 #[derive(Args, Debug)]
 pub struct Options {
-    /// Boots that are counted, and as many that are timed, of each kind; the least count and the
-    /// median time are printed
+    /// Boots that are counted, and as many that are timed, of each kind; the least is printed
     #[arg(long, default_value_t = 3)]
     runs: u32,
     /// Only kinds of boots whose name has this in it; may be given several times
@@ -85,13 +84,30 @@ pub fn run(options: &Options) -> Result<()> {
     }
     report.print();
     if let Some(file) = &options.chart {
-        fs::write(file, chart::draw(report.boots()))?;
+        fs::write(file, chart::draw(report.boots(), &options.command()))?;
         println!("\ndrawn into {}", file.display());
     }
     if options.enforce && report.missed() > 0 {
         bail!("{} aims are missed", report.missed());
     }
     Ok(())
+}
+
+impl Options {
+    /// The command that measures and draws the same.
+    fn command(&self) -> String {
+        let mut command = format!("cargo xtask bench boot --runs {}", self.runs);
+        for word in &self.only {
+            command += &format!(" --only '{word}'");
+        }
+        if self.no_peers {
+            command += " --no-peers";
+        }
+        if let Some(file) = &self.chart {
+            command += &format!(" --chart {}", file.display());
+        }
+        command
+    }
 }
 
 /// What has nothing to do with how it boots.

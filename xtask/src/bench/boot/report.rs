@@ -2,17 +2,8 @@
 
 use std::time::Duration;
 
-use super::count::Counted;
+use super::count::{Counted, Timed};
 use super::{INSTRUCTIONS_AIM, Way};
-
-/// Milliseconds since QEMU was started.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Timed {
-    /// Until the kernel's first instruction.
-    pub entry: Duration,
-    /// Until the first answer.
-    pub answer: Duration,
-}
 
 /// One kind of boot.
 #[derive(Clone, Debug)]
@@ -125,7 +116,7 @@ mod tests {
         let boot = |is_ours, kernel| Boot {
             name: String::new(),
             is_ours,
-            counted: Counted { before: 0, kernel },
+            counted: Counted { before: 0, ready: 0, kernel },
             timed: Timed::default(),
         };
         report.boots = vec![boot(true, INSTRUCTIONS_AIM), boot(false, INSTRUCTIONS_AIM + 1)];

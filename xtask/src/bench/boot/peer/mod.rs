@@ -77,7 +77,9 @@ pub fn prepare(server: Server) -> Result<Linux> {
         Server::Python => {
             let (python, name) = python(&folder)?;
             archive.add_tree(&python)?;
-            let start = format!("/usr/bin/{name} -u -m http.server 80 --directory /www");
+            // With HTTP/1.0, its default, no connection would be kept.
+            let options = "--protocol HTTP/1.1 --directory /www";
+            let start = format!("/usr/bin/{name} -u -m http.server 80 {options}");
             (start, "Serving HTTP on", "python.cpio")
         }
     };
