@@ -26,9 +26,12 @@ use crate::program::limits::MAX_RUN_MS;
 use crate::program::{Definition, Hosted, InstallError};
 use crate::store::SECTOR_BYTES;
 
-const SECONDS_VARIABLE: &str = "AIR_SECONDS";
-const REPRODUCIBLE_VARIABLE: &str = "AIR_REPRODUCIBLE";
-const HTTP_VARIABLE: &str = "AIR_HTTP";
+/// The variable that says how many seconds a run may take.
+pub const SECONDS_VARIABLE: &str = "AIR_SECONDS";
+/// The variable that says whether runs are reproducible.
+pub const REPRODUCIBLE_VARIABLE: &str = "AIR_REPRODUCIBLE";
+/// The variable that says whether there are runs for HTTP requests.
+pub const HTTP_VARIABLE: &str = "AIR_HTTP";
 /// Where the program's parts are: with the host, which has given them.
 const HERE: &str = "host";
 /// Where the host's `input_data` is.

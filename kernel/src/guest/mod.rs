@@ -41,6 +41,7 @@ mod socket;
 mod tests;
 
 pub use api::HostApi;
+pub use configuration::{HTTP_VARIABLE, REPRODUCIBLE_VARIABLE, SECONDS_VARIABLE};
 pub use socket::{HostListener, HostSocket};
 
 use alloc::rc::Rc;

@@ -4,17 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use kernel::aleph::package::Limits;
-use kernel::program::{Definition, Package};
 
-use super::aleph::{Author, Code};
-use super::runtime;
+use super::aleph::{Author, Publication};
 use super::{BootCode, Options};
 use crate::node_config::NodeConfig;
 use crate::{external, program_folder, workspace};
 
-/// Where a program finds its code, as names of files are written.
-const CODE_MOUNT: &str = "opt/code/";
+/// The program that is published where none is named.
+const EXAMPLE: &str = "examples/hello";
 
 /// Everything that has a say in what the artefacts are.
 #[derive(Clone, Debug)]
@@ -31,8 +28,8 @@ pub struct Inputs {
     pub volume_mib: u32,
     /// Who publishes.
     pub author: Author,
-    /// The code of the program that is published.
-    pub code: Code,
+    /// The program that is published.
+    pub publication: Publication,
 }
 
 impl Inputs {
@@ -41,8 +38,9 @@ impl Inputs {
     /// # Errors
     /// When the example cannot be read.
     pub fn new(boot: BootCode, kernel: Vec<u8>, author: Author) -> Result<Self> {
-        let (configuration, programs, code) = (None, None, hello()?);
-        Ok(Self { boot, kernel, configuration, programs, volume_mib: 0, author, code })
+        let (configuration, programs) = (None, None);
+        let publication = published(&workspace::root().join(EXAMPLE))?;
+        Ok(Self { boot, kernel, configuration, programs, volume_mib: 0, author, publication })
     }
 
     /// Puts the programs in these folders in, and publishes the first of them instead of the example.
@@ -52,7 +50,7 @@ impl Inputs {
     pub fn host(&mut self, folders: &[PathBuf]) -> Result<()> {
         self.programs = program_folder::bundle(folders)?;
         if let Some(first) = folders.first() {
-            self.code = published(&program_folder::package(first)?)?;
+            self.publication = published(first)?;
         }
         Ok(())
     }
@@ -88,29 +86,8 @@ pub fn gather(options: &Options, boot: BootCode, kernel: &Path) -> Result<Inputs
     Ok(inputs)
 }
 
-/// The first example, as code in one file.
-fn hello() -> Result<Code> {
-    let file = workspace::root().join("examples/hello.air");
-    let bytes = fs::read(&file).with_context(|| file.display().to_string())?;
-    Ok(Code { encoding: "plain", entrypoint: "main".to_owned(), bytes })
-}
-
-/// A program's code in one of the forms that the network takes: the script alone, or the files that it came
-/// with, as squashfs. Its data are not published.
-fn published(package: &Package) -> Result<Code> {
-    let definition = Definition::of_package(package, &Limits::default())?;
-    let entrypoint = definition.program().code.entrypoint.to_string();
-    let files: Vec<(String, Vec<u8>)> = definition
-        .files()
-        .iter()
-        .filter_map(|(name, bytes)| Some((name.as_str().strip_prefix(CODE_MOUNT)?, bytes)))
-        .map(|(name, bytes)| (name.to_owned(), bytes.to_vec()))
-        .collect();
-    if files.is_empty() {
-        let bytes = definition.script().as_bytes().to_vec();
-        return Ok(Code { encoding: "plain", entrypoint, bytes });
-    }
-    Ok(Code { encoding: "squashfs", entrypoint, bytes: runtime::squashfs(&files)? })
+fn published(folder: &Path) -> Result<Publication> {
+    Publication::of_package(&program_folder::package(folder)?)
 }
 
 /// The time of the sources (reproducible-builds.org, SOURCE_DATE_EPOCH), else of the last commit.
@@ -120,45 +97,4 @@ fn source_time() -> Option<u64> {
     let told =
         told.or_else(|| external::output("git", &["-C", &root, "log", "-1", "--format=%ct"]));
     told?.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use kernel::aleph::package::{Encoding, script, unpack};
-    use tempfile::TempDir;
-
-    use super::*;
-
-    fn folder(encoding: &str, files: &[&str]) -> TempDir {
-        let folder = TempDir::new().unwrap();
-        let message = format!(
-            r#"{{"type":"vm-function","address":"x","time":1,"content":{{
-                "code":{{"encoding":"{encoding}","entrypoint":"main"}},"on":{{"http":true}}}}}}"#
-        );
-        fs::write(folder.path().join("message.json"), message).unwrap();
-        for file in files {
-            fs::write(folder.path().join(file), "(null)").unwrap();
-        }
-        folder
-    }
-
-    fn code(folder: &TempDir) -> Code {
-        published(&program_folder::package(folder.path()).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn a_script_is_published_as_it_is() {
-        let code = code(&folder("plain", &["main.air"]));
-        assert_eq!((code.encoding, code.entrypoint.as_str()), ("plain", "main"));
-        assert_eq!(code.bytes, b"(null)");
-    }
-
-    #[test]
-    fn scripts_are_published_as_squashfs_from_which_the_entrypoint_is_found() {
-        let code = code(&folder("tar.gzip", &["main.air", "other.air"]));
-        assert_eq!(code.encoding, "squashfs");
-        let tree = unpack(&code.bytes, Encoding::Squashfs, &Limits::default()).unwrap();
-        assert_eq!(tree.len(), 2);
-        assert_eq!(script(&tree, &code.entrypoint).unwrap(), "(null)");
-    }
 }

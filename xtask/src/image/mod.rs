@@ -27,6 +27,7 @@ mod reproducible;
 mod runtime;
 mod sums;
 mod tar;
+mod zip;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -131,8 +132,8 @@ fn fill(inputs: &Inputs, folder: &Path) -> Result<()> {
     qcow2::convert(&raw, &folder.join("aerolith.qcow2"))?;
     let aleph = folder.join("aleph-runtime");
     aleph::write_instance(&aleph.join("instance"), &raw, &inputs.author)?;
-    let code = &inputs.code;
-    aleph::write_node(&aleph.join("node"), &kernel, &runtime::image()?, code, &inputs.author)?;
+    let node = aleph.join("node");
+    aleph::write_node(&node, &kernel, &runtime::image()?, &inputs.publication, &inputs.author)?;
     oci::write(&folder.join("oci"), &inputs.kernel, module.as_deref())?;
     sums::write(folder)
 }

@@ -8,13 +8,17 @@
 //! (of programs the network demands it), `item_hash` is its SHA-256, `signature` is null and is the
 //! author's to fill in. Each is read back by the node's own rules before it is written.
 
+mod program;
+
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use kernel::aleph::item_hash::ItemHash;
-use kernel::aleph::message::{Message, Type};
+use kernel::aleph::message::{Message, Signed, Type};
 use serde_json::{Value, json};
+
+pub use self::program::{Publication, write_node};
 
 /// Who publishes, and when.
 #[derive(Clone, Debug)]
@@ -29,22 +33,9 @@ pub struct Author {
 
 /// MiB of memory of the instance: the least that is sold, beside one processor.
 const INSTANCE_MEMORY_MIB: u32 = 2048;
-/// MiB of memory of a program's machine.
-const PROGRAM_MEMORY_MIB: u32 = 128;
-/// Seconds that one run of it has.
-const PROGRAM_SECONDS: u32 = 30;
+/// Seconds of an instance: demanded, and of no meaning.
+const INSTANCE_SECONDS: u32 = 1;
 const MIB: u64 = 1 << 20;
-
-/// The code of a program as it is published.
-#[derive(Clone, Debug)]
-pub struct Code {
-    /// `plain`, `zip` or `squashfs`.
-    pub encoding: &'static str,
-    /// What of it is run.
-    pub entrypoint: String,
-    /// The file.
-    pub bytes: Vec<u8>,
-}
 
 /// Writes the folder of an instance: the disk and the messages that publish and start it.
 ///
@@ -65,7 +56,7 @@ pub fn write_instance(folder: &Path, disk: &Path, author: &Author) -> Result<()>
                 "internet": true, "aleph_api": true, "hypervisor": "qemu",
                 "reproducible": false, "shared_cache": false,
             },
-            "resources": { "vcpus": 1, "memory": INSTANCE_MEMORY_MIB, "seconds": PROGRAM_SECONDS },
+            "resources": { "vcpus": 1, "memory": INSTANCE_MEMORY_MIB, "seconds": INSTANCE_SECONDS },
             "rootfs": {
                 "parent": { "ref": store.hash, "use_latest": false },
                 "persistence": "host",
@@ -77,49 +68,6 @@ pub fn write_instance(folder: &Path, disk: &Path, author: &Author) -> Result<()>
     )?;
     store.write(&folder.join("store.json"))?;
     instance.write(&folder.join("instance.json"))
-}
-
-/// Writes the folder of a node's kernel: the kernel, the runtime, a program's code, and the messages that
-/// publish them.
-///
-/// # Errors
-/// See [`write_instance`].
-pub fn write_node(
-    folder: &Path,
-    kernel: &Path,
-    runtime: &[u8],
-    code: &Code,
-    author: &Author,
-) -> Result<()> {
-    fs::create_dir_all(folder)?;
-    fs::hard_link(kernel, folder.join("vmlinux.bin")).context("cannot link the kernel")?;
-    fs::write(folder.join("runtime.squashfs"), runtime)?;
-    fs::write(folder.join("code"), &code.bytes)?;
-    let runtime = store(author, runtime)?;
-    let file = store(author, &code.bytes)?;
-    let program = author.message(
-        Type::Program,
-        &json!({
-            "type": "vm-function",
-            "address": author.address,
-            "time": author.time,
-            "allow_amend": false,
-            "code": {
-                "encoding": code.encoding, "entrypoint": code.entrypoint,
-                "ref": file.hash, "use_latest": false,
-            },
-            "on": { "http": true },
-            "environment": {
-                "internet": true, "aleph_api": true, "reproducible": false, "shared_cache": false,
-            },
-            "resources": { "vcpus": 1, "memory": PROGRAM_MEMORY_MIB, "seconds": PROGRAM_SECONDS },
-            "runtime": { "ref": runtime.hash, "use_latest": false, "comment": "aerolith" },
-            "volumes": [],
-        }),
-    )?;
-    runtime.write(&folder.join("runtime-store.json"))?;
-    file.write(&folder.join("code-store.json"))?;
-    program.write(&folder.join("program.json"))
 }
 
 /// The message that publishes a file.
@@ -163,34 +111,32 @@ impl Author {
             "item_hash": hash,
             "item_content": content,
         });
-        Message::parse_published(&envelope.to_string()).map_err(|refusals| {
+        let message = Message::parse_published(&envelope.to_string()).map_err(|refusals| {
             anyhow!("the network would refuse the {}: {refusals}", kind.word())
         })?;
+        let is_canonical = *message.signed() == Signed::Same;
+        ensure!(is_canonical, "a {} that leaves defaults out: {envelope}", kind.word());
         Ok(Published { hash, envelope })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use kernel::aleph::message::Signed;
-    use kernel::aleph::program::{Program, Source};
     use tempfile::TempDir;
 
     use super::*;
 
-    fn author() -> Author {
+    pub(super) fn author() -> Author {
         let address = "0x5B38Da6a701c568545dCfcB03FcB875f56beddC4".to_owned();
         Author { chain: "ETH".to_owned(), address, time: 1_700_000_000 }
     }
 
-    fn read(folder: &Path, name: &str) -> Message {
+    pub(super) fn read(folder: &Path, name: &str) -> Message {
         let text = fs::read_to_string(folder.join(name)).unwrap();
-        let message = Message::parse_published(&text).unwrap();
-        assert_eq!(*message.signed(), Signed::Same, "{name}");
-        message
+        Message::parse_published(&text).unwrap()
     }
 
-    fn text<'a>(message: &'a Message, path: &[&str]) -> &'a str {
+    pub(super) fn text<'a>(message: &'a Message, path: &[&str]) -> &'a str {
         let content = message.content().unwrap();
         let first = content.get(path[0]).unwrap();
         let value = path[1..]
@@ -218,24 +164,6 @@ mod tests {
         let content: Value =
             serde_json::from_str(envelope["item_content"].as_str().unwrap()).unwrap();
         assert_eq!(content["rootfs"]["size_mib"], 3);
-    }
-
-    #[test]
-    fn a_program_names_the_messages_that_store_its_code_and_its_runtime() {
-        let folder = TempDir::new().unwrap();
-        let kernel = folder.path().join("kernel");
-        fs::write(&kernel, b"\x7fELF").unwrap();
-        let code =
-            Code { encoding: "plain", entrypoint: "main".to_owned(), bytes: b"(null)".to_vec() };
-        let out = folder.path().join("node");
-        write_node(&out, &kernel, b"hsqs", &code, &author()).unwrap();
-        let (code, runtime) = (read(&out, "code-store.json"), read(&out, "runtime-store.json"));
-        assert_eq!(text(&code, &["item_hash"]), ItemHash::of(b"(null)").as_str());
-        let message = read(&out, "program.json");
-        assert_eq!(text(&message, &["runtime", "ref"]), runtime.item_hash().as_str());
-        let program = Program::from_message(&message).unwrap();
-        let hash = code.item_hash().clone();
-        assert_eq!(program.code.source, Source::Message { hash, use_latest: false });
     }
 
     #[test]
