@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::external;
 
@@ -172,6 +172,16 @@ impl Process {
             nanoseconds += first.parse::<u64>()?;
         }
         Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// Does what Ctrl-C does.
+    ///
+    /// # Errors
+    /// When there is no such process any more.
+    pub fn interrupt(&self) -> Result<()> {
+        let status = Command::new("kill").arg("-INT").arg(self.id().to_string()).status()?;
+        ensure!(status.success(), "kill: {status}");
+        Ok(())
     }
 
     /// Ends it at once.

@@ -12,11 +12,11 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tempfile::TempDir;
 
-use super::boot::{BOOT_LIMIT, Way, connected, counted, grouped, millis, peers, timed};
+use super::boot::{BOOT_LIMIT, Way, booted, counted, grouped, millis, peers, timed};
 use super::{floor, rate};
 use crate::aleph_host::{AlephHost, Job};
 use crate::build::{self, Image};
-use crate::qemu::{self, Accelerator, Guest, Machine, Vm};
+use crate::qemu::{self, Accelerator, Guest, Machine};
 use crate::{program_folder, workspace};
 
 /// The program that is measured: one call of a service, and the answer.
@@ -119,9 +119,7 @@ fn way(machine: Machine, kernel: &Path, bundle: &Path, folder: &Path) -> Result<
 
 /// Prints how many answers a second there are.
 fn rates(name: &str, way: &Way, path: &str, time: Duration) -> Result<()> {
-    let (guest, port) = connected(&way.guest)?;
-    let mut vm = Vm::start(&guest)?;
-    vm.wait_for(way.ready, BOOT_LIMIT)?;
+    let (vm, port) = booted(&way.guest, way.ready, BOOT_LIMIT)?;
     let authority = format!("127.0.0.1:{port}");
     let measure = |connections| {
         rate::measure(&authority, path, connections, time).with_context(|| vm.report())

@@ -4,6 +4,7 @@ pub mod accelerator;
 pub mod guest;
 pub mod install;
 pub mod monitor;
+pub mod ports;
 pub mod vm;
 
 pub use accelerator::{Accelerator, Wanted};

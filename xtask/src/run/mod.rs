@@ -15,21 +15,19 @@ use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 
 use self::console::{Console, Ports};
+use self::firmware::Firmware;
 use crate::boot_log;
 use crate::build::{self, Image};
 use crate::node_config::NodeConfig;
 use crate::program_folder;
-use crate::qemu::{self, Disk, Forward, Guest, Machine, Network, Vm, Wanted, Writes};
+use crate::qemu::{self, Disk, Forward, Guest, Machine, Network, Vm, Wanted, Writes, ports};
 use crate::volume_file::VolumeFile;
 
-/// How often QEMU is started again when another program took the port in between.
-const PORT_ATTEMPTS: u32 = 5;
 /// MiB of memory in which particles as large as the stock client's checks have room.
 pub const DEFAULT_MEMORY: u32 = 128;
 /// MiB of memory below which the image cannot be loaded: it begins at 1 MiB. QEMU says nothing
 /// then, and takes 0 for its own default.
 const LEAST_MEMORY: i64 = 2;
-const PORT_TAKEN: &str = "Could not set up host forwarding rule";
 
 /// Boots the unikernel in QEMU, or runs the node as a process; shows how to talk to it; Ctrl-C ends it
 #[derive(Args, Debug)]
@@ -140,14 +138,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))?;
 
     qemu::install::ensure()?;
+    let firmware = options.firmware.as_deref().map(Firmware::named).transpose()?;
     let config = NodeConfig::read(options.config.as_deref())?;
     let kernel = build::build(Image::Product)?.stripped;
     let blob = config.blob_file()?;
-    let disk = TempDir::with_prefix("aerolith-disk-")?;
     let mut guest = guest(options, kernel)?;
-    if let Some(firmware) = &options.firmware {
-        firmware::start_from_disk(&mut guest, firmware, disk.path())?;
-    }
     if options.config.is_some() {
         match options.config_via {
             Passage::FwCfg => guest.config = Some(blob.path().to_owned()),
@@ -161,7 +156,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let programs = program_folder::bundle_file(&options.programs)?;
     guest.programs = programs.as_ref().map(|file| file.path().to_owned());
 
-    for _ in 0..PORT_ATTEMPTS {
+    let folder = TempDir::with_prefix("aerolith-disk-")?;
+    if let Some(firmware) = firmware {
+        firmware.start_from_disk(&mut guest, folder.path())?;
+    }
+
+    for _ in 0..ports::ATTEMPTS {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let http = port(local, options.port, PortUse::Http)?;
         let peers = port(local, options.peer_port, PortUse::Peers)?;
@@ -248,7 +248,7 @@ fn follow(console: &mut Console, mut vm: Vm, stop: &AtomicBool) -> Result<Option
     let mut cursor = 0;
     loop {
         while let Some(line) = vm.line_at(&mut cursor) {
-            if line.contains(PORT_TAKEN) && !console.is_serving() {
+            if line.contains(ports::TAKEN) && !console.is_serving() {
                 return Ok(None);
             }
             console.line(&line)?;

@@ -42,8 +42,7 @@ pub(super) fn start(
 }
 
 pub(super) fn interrupt(process: &mut Process) -> Result<()> {
-    let status = Command::new("kill").arg("-INT").arg(process.id().to_string()).status()?;
-    ensure!(status.success(), "kill: {status}");
+    process.interrupt()?;
     let code = process.wait_exit(END_LIMIT)?;
     ensure!(code == 0, "the node ended with code {code}\n{}", process.report());
     Ok(())

@@ -3,38 +3,41 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
+use xtask::aleph_sdk::AlephSdk;
 use xtask::build::{self, Image};
 use xtask::external;
-use xtask::http::{Url, request};
 use xtask::image::{self, Author, Inputs, oci};
 use xtask::node_config::NodeConfig;
-use xtask::process::Process;
 use xtask::qemu::install::{self, OVMF, OVMF_PACKAGE};
 use xtask::qemu::{Disk, Guest, Network, PROGRAM, Writes};
 
 use crate::loaders::built_boot_code;
-use crate::node::{
-    ANSWER_LIMIT, BOOT_LIMIT, Kind, MICROVM, Node, PC, PORTS, Q35, free_port, guest,
-};
+use crate::node::{Kind, MICROVM, Node, PC, PORTS, Q35, guest, started};
 use crate::program_checks::{example, path_of};
 use crate::trial;
 
 /// Bytes of the disk images; what they hold besides the kernel is small.
 const RAW_BOUND: u64 = 8 << 20;
 const QCOW2_BOUND: u64 = 3 << 20;
+const SDK_LIMIT: Duration = Duration::from_mins(2);
 const TOML: &str = "[network]\naddresses = [\"10.0.2.77/24\"]\ngateways = [\"10.0.2.2\"]\n\
                     [http]\nport = 8123\n";
 
-pub fn add(trials: &mut Vec<Trial>) {
+pub fn add(trials: &mut Vec<Trial>, sdk: Option<&AlephSdk>) {
     trials.push(crate::plain("artefacts::come_out_the_same_in_another_folder", same_again));
     trials.push(crate::plain("artefacts::are_small", small));
     trials.push(crate::plain("artefacts::satisfy_the_tools_of_their_formats", stock_tools));
+    let (found, ignored) = (sdk.cloned(), sdk.is_none());
+    let classes = move || found.as_ref().map_or(Ok(()), networks_classes);
+    let name = "artefacts::have_messages_that_the_network_s_own_classes_take";
+    trials.push(crate::plain(name, classes).with_ignored_flag(ignored));
     trials.push(crate::plain("artefacts::boot_by_the_command_lines_of_the_manual", manual));
     for kind in [PC, Q35] {
         trials.push(trial(
@@ -91,7 +94,8 @@ fn inputs() -> Result<Inputs> {
     let kernel = fs::read(build::paths(Image::Product).stripped)?;
     let mut inputs = Inputs::new(built_boot_code()?, kernel, author)?;
     inputs.configuration = Some(NodeConfig::parse(TOML)?.blob()?);
-    inputs.host(&[example("hello")])?;
+    // The first is published, and it has data.
+    inputs.host(&[example("counter"), example("hello")])?;
     Ok(inputs)
 }
 
@@ -114,25 +118,46 @@ fn small() -> Result<()> {
     Ok(())
 }
 
-/// Our own checks, and those of the tools that are installed.
+/// Our own checks, and those of the tools that people have for these formats.
 fn stock_tools() -> Result<()> {
     let folder = made()?;
     oci::check(&folder.join("oci"))?;
     let layout = format!("oci:{}:{}", folder.join("oci").display(), oci::TAG);
     let runtime = folder.join("aleph-runtime/node/runtime.squashfs").display().to_string();
     let qcow2 = folder.join("aerolith.qcow2").display().to_string();
-    let checks: [(&str, &[&str]); 3] = [
-        ("skopeo", &["inspect", &layout]),
-        ("unsquashfs", &["-stat", &runtime]),
-        ("qemu-img", &["check", "-q", &qcow2]),
+    let checks: [(&str, &str, &[&str]); 3] = [
+        ("skopeo", "skopeo", &["inspect", &layout]),
+        ("unsquashfs", "squashfs-tools", &["-stat", &runtime]),
+        ("qemu-img", "qemu-utils", &["check", "-q", &qcow2]),
     ];
-    for (program, words) in checks {
-        if external::exists(program) {
-            external::run(Command::new(program).args(words).stdout(std::process::Stdio::null()))?;
-        } else {
-            eprintln!("SKIPPED: {program} is not installed");
+    for (program, package, words) in checks {
+        install::ensure_program(program, package)?;
+        external::run(Command::new(program).args(words).stdout(Stdio::null()))?;
+    }
+    // Pulled as from a registry: every blob is read, and held to its digest.
+    let copy = TempDir::with_prefix("aerolith-oci-")?;
+    let target = format!("dir:{}", copy.path().display());
+    external::run(Command::new("skopeo").args(["copy", "--quiet", &layout, &target]))
+}
+
+/// The messages of the instance and of the node, by `message check` and by the classes of the network's client.
+fn networks_classes(sdk: &AlephSdk) -> Result<()> {
+    let mut messages = Vec::new();
+    for part in ["instance", "node"] {
+        for entry in fs::read_dir(made()?.join("aleph-runtime").join(part))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                messages.push(path.display().to_string());
+            }
         }
     }
+    let words: Vec<&str> = messages.iter().map(String::as_str).collect();
+    ensure!(words.len() == 6, "{words:?}");
+    external::run(
+        Command::new(env!("CARGO_BIN_EXE_xtask")).args(["message", "check"]).args(&words),
+    )?;
+    let passed = sdk.parse(&words, SDK_LIMIT)?;
+    ensure!(passed == words.len(), "{passed} of {}", words.len());
     Ok(())
 }
 
@@ -207,26 +232,15 @@ fn manual() -> Result<()> {
 }
 
 fn serves(command: &str, images: &Path) -> Result<()> {
-    const PORT_ATTEMPTS: u32 = 8;
     ensure!(command.contains("-accel kvm -cpu host") && command.contains("127.0.0.1:8080-:80"));
-    for _ in 0..PORT_ATTEMPTS {
-        let port = free_port()?;
+    let with_port = |port| {
         let words = command
             .replace("-accel kvm -cpu host", "-accel tcg -cpu max")
             .replace("127.0.0.1:8080-", &format!("127.0.0.1:{port}-"))
             .replace("target/images", &images.display().to_string());
         let mut qemu = Command::new(PROGRAM);
         qemu.args(words.split_whitespace().skip(1));
-        let mut process = Process::start(&qemu)?;
-        match process.wait_for("node: ready ", BOOT_LIMIT) {
-            Ok(_) => {}
-            Err(_) if process.text().contains("Could not set up host forwarding rule") => continue,
-            Err(error) => return Err(error),
-        }
-        let url = Url::parse(&format!("http://127.0.0.1:{port}/health"))?;
-        let health = request(&url, "GET", b"", ANSWER_LIMIT)?;
-        ensure!(health.status == 200, "{health:?}\n{}", process.report());
-        return Ok(());
-    }
-    bail!("{PORT_ATTEMPTS} free ports were all taken by others")
+        qemu
+    };
+    started(with_port).map(drop)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 use xtask::build::{self, Image};
@@ -20,14 +20,18 @@ use xtask::qemu::monitor;
 use xtask::qemu::{Disk, Guest, Network, PROGRAM, Vm, Writes};
 
 use crate::loaders::{built_boot_code, damage, write};
-use crate::node::{ANSWER_LIMIT, BOOT_LIMIT, Kind, Node, PC, PORTS, Q35, free_port, guest};
+use crate::node::{ANSWER_LIMIT, Kind, Node, PC, PORTS, Q35, guest, started};
 use crate::trial;
 
 const END_LIMIT: Duration = Duration::from_secs(90);
+/// `run` makes sure that the image is built, which it is.
+const RUN_LIMIT: Duration = Duration::from_mins(5);
 const EXCEPTION: i32 = 37;
 const CANNOT_BOOT: i32 = 43;
 /// OVMF takes more than the node.
 const EFI_MEMORY: u32 = 128;
+/// The BIOS that QEMU takes by itself, as a file.
+const SEABIOS: &str = "/usr/share/seabios/bios-256k.bin";
 const GRUB_EFI_MODULES: &str = "/usr/lib/grub/x86_64-efi/linux.mod";
 
 pub fn add(trials: &mut Vec<Trial>) {
@@ -50,6 +54,12 @@ pub fn add(trials: &mut Vec<Trial>) {
         })
     }));
     trials.push(trial(Q35, "serves_by_efi", by_efi));
+    for (name, firmware, package) in [("seabios", SEABIOS, "seabios"), ("ovmf", OVMF, OVMF_PACKAGE)]
+    {
+        let name = format!("serves_by_run_with_the_firmware_file_{name}");
+        trials.push(trial(Q35, &name, move |_| by_run_command(firmware, package)));
+    }
+    trials.push(crate::plain("run::refuses_what_is_no_firmware_before_it_builds", no_firmware));
     trials.push(trial(Q35, "serves_by_grub_under_efi", by_grub_under_efi));
     trials.push(trial(Q35, "takes_the_command_line_of_efi", efi_command_line));
     trials.push(trial(Q35, "says_so_when_efi_starts_a_damaged_kernel", efi_fails));
@@ -113,14 +123,12 @@ fn overlay(folder: &Path) -> Result<PathBuf> {
 /// the network: an overlay, a guest agent's channel, a balloon, two disks more, an old machine type. No
 /// way out but the power button, and no source of random numbers but the CPU.
 fn as_instance(_kind: Kind) -> Result<()> {
-    const PORT_ATTEMPTS: u32 = 8;
     let folder = TempDir::with_prefix("aerolith-instance-")?;
     let at = |name: &str| folder.path().join(name).display().to_string();
     overlay(folder.path())?;
     fs::write(at("cloud-init.img"), vec![0; 376_832])?;
     fs::write(at("volume"), vec![0; 1 << 20])?;
-    for _ in 0..PORT_ATTEMPTS {
-        let port = free_port()?;
+    let with_port = |port| {
         let words = format!(
             "-machine pc -nodefaults -m 488 -smp 1 \
              -drive file={rootfs},media=disk,if=virtio,file.locking=off \
@@ -143,21 +151,13 @@ fn as_instance(_kind: Kind) -> Result<()> {
         );
         let mut command = Command::new(PROGRAM);
         command.args(words.split_whitespace());
-        let mut process = Process::start(&command)?;
-        match process.wait_for("node: ready ", BOOT_LIMIT) {
-            Ok(_) => {}
-            Err(_) if process.text().contains("Could not set up host forwarding rule") => continue,
-            Err(error) => return Err(error),
-        }
-        let url = Url::parse(&format!("http://127.0.0.1:{port}/health"))?;
-        let health = request(&url, "GET", b"", ANSWER_LIMIT)?;
-        ensure!(health.status == 200, "{health:?}\n{}", process.report());
-        monitor::connect(&folder.path().join("qmp"))?.ask("system_powerdown")?;
-        let code = process.wait_exit(END_LIMIT)?;
-        ensure!(code == 0 && process.text().contains("power: off"), "{}", process.report());
-        return Ok(());
-    }
-    bail!("{PORT_ATTEMPTS} free ports were all taken by others")
+        command
+    };
+    let mut process = started(with_port)?;
+    monitor::connect(&folder.path().join("qmp"))?.ask("system_powerdown")?;
+    let code = process.wait_exit(END_LIMIT)?;
+    ensure!(code == 0 && process.text().contains("power: off"), "{}", process.report());
+    Ok(())
 }
 
 /// The firmware goes on with its next device; there is none, so it resets, and QEMU ends.
@@ -198,6 +198,32 @@ fn by_efi(kind: Kind) -> Result<()> {
     let node = Node::start(guest)?;
     ensure!(node.vm.text().contains("BdsDxe: starting"), "{}", node.vm.text());
     node.check_alive()
+}
+
+/// `cargo xtask run --firmware FILE`, up to Ctrl-C.
+fn by_run_command(firmware: &str, package: &str) -> Result<()> {
+    install::ensure_file(firmware, package)?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(["run", "--firmware", firmware, "--accel", "tcg", "--headless", "--unrecorded"]);
+    let mut process = Process::start(command.args(["--port", "0", "--peer-port", "0"]))?;
+    let url = Url::parse(&process.wait_for("http://127.0.0.1:", RUN_LIMIT)?)?;
+    let health = request(&Url { path: "/health".to_owned(), ..url }, "GET", b"", ANSWER_LIMIT)?;
+    ensure!(health.status == 200, "{health:?}\n{}", process.report());
+    process.interrupt()?;
+    let code = process.wait_exit(END_LIMIT)?;
+    ensure!(code == 0, "exit code {code}\n{}", process.report());
+    Ok(())
+}
+
+fn no_firmware() -> Result<()> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let output = command.args(["run", "--firmware", "/no/such/file"]).output()?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(1), "{}: {words}", output.status);
+    let expected =
+        "error: --firmware takes `seabios`, `ovmf` or a file, and /no/such/file cannot be read";
+    ensure!(words.starts_with(expected), "{words}");
+    Ok(())
 }
 
 /// GRUB as EFI's boot loader: it takes over the machine, and leaves it to the kernel to find ACPI.

@@ -53,7 +53,6 @@ fn main() {
     let mut trials = Vec::new();
     harness::add(&mut trials);
     elf::add(&mut trials);
-    artefacts::add(&mut trials);
     efi_file::add(&mut trials);
     boot::add(&mut trials);
     serve::add(&mut trials);
@@ -73,6 +72,7 @@ fn main() {
     let client = if arguments.list { None } else { found_client() };
     clients::add(&mut trials, client.as_ref());
     let sdk = if arguments.list { None } else { found_sdk() };
+    artefacts::add(&mut trials, sdk.as_ref());
     triggered::add(&mut trials, sdk.as_ref());
     let host = if arguments.list { None } else { found_host() };
     aleph_host::add(&mut trials, host.as_ref());

@@ -1,16 +1,17 @@
 //! A node in QEMU, as the tests start it.
 
-use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use tempfile::NamedTempFile;
 use xtask::boot_log;
 use xtask::build::{self, Image};
 use xtask::http::{Connection, Response, Url, request};
 use xtask::node_config::NodeConfig;
+use xtask::process::Process;
 use xtask::qemu::accelerator::{self, Wanted};
-use xtask::qemu::{Forward, Guest, Machine, MmioLayout, Network, Vm};
+use xtask::qemu::{Forward, Guest, Machine, MmioLayout, Network, Vm, ports};
 
 use crate::peer::Peer;
 
@@ -18,8 +19,6 @@ use crate::peer::Peer;
 pub const BOOT_LIMIT: Duration = Duration::from_secs(90);
 /// The same for one answer.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-
-const PORT_ATTEMPTS: u32 = 8;
 
 /// A machine that the tests boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,11 +106,6 @@ pub fn configure(guest: &mut Guest, toml: &str, passage: Passage) -> Result<Opti
     }
 }
 
-/// A port that is free now; two calls give two.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
 /// A node that has said that it is ready.
 pub struct Node {
     pub vm: Vm,
@@ -134,24 +128,19 @@ impl Node {
         Self::start(guest)
     }
 
-    /// Boots a guest that has a user network with [`PORTS`]. Another process may take a free port
-    /// before QEMU does: then once more.
+    /// Boots a guest that has a user network with [`PORTS`].
     pub fn start(mut guest: Guest) -> Result<Self> {
-        for _ in 0..PORT_ATTEMPTS {
-            let ports = [free_port()?, free_port()?];
+        ports::retried(|| {
+            let ports = [ports::free()?, ports::free()?];
             if let Network::User { forwards, .. } = &mut guest.network {
                 for (forward, port) in forwards.iter_mut().zip(ports) {
                     forward.host_port = port;
                 }
             }
             let mut vm = Vm::start(&guest)?;
-            match vm.wait_for("node: ready ", BOOT_LIMIT) {
-                Ok(ready_line) => return Ok(Self { vm, ready_line, ports }),
-                Err(_) if vm.text().contains("Could not set up host forwarding rule") => {}
-                Err(error) => return Err(error),
-            }
-        }
-        bail!("{PORT_ATTEMPTS} free ports were all taken by others")
+            let ready_line = vm.wait_for("node: ready ", BOOT_LIMIT)?;
+            Ok(Self { vm, ready_line, ports })
+        })
     }
 
     /// The URL that the guest says it has.
@@ -206,6 +195,19 @@ impl Node {
         ensure!(health.status == 200, "/health: {} {}", health.status, health.text());
         Ok(())
     }
+}
+
+/// Starts what `command` makes of a free port of 127.0.0.1, and waits until the node answers there.
+pub fn started(command: impl Fn(u16) -> Command) -> Result<Process> {
+    ports::retried(|| {
+        let port = ports::free()?;
+        let mut process = Process::start(&command(port))?;
+        process.wait_for("node: ready ", BOOT_LIMIT)?;
+        let url = Url { authority: format!("127.0.0.1:{port}"), path: "/health".to_owned() };
+        let health = request(&url, "GET", b"", ANSWER_LIMIT).with_context(|| process.report())?;
+        ensure!(health.status == 200, "{health:?}\n{}", process.report());
+        Ok(process)
+    })
 }
 
 /// A node at the other end of a cable whose first end the test holds.

@@ -5,7 +5,6 @@
 //! depend on how busy the machine is. What is executed before the kernel is counted with a kernel that
 //! halts at its entry, in the same file on the same machine, and taken off.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use super::way::Way;
 use crate::bench::floor;
 use crate::http::{self, Url};
 use crate::qemu::monitor::Socket;
-use crate::qemu::{Accelerator, Forward, Guest, Machine, Network, Vm};
+use crate::qemu::{Accelerator, Forward, Guest, Machine, Network, Vm, ports};
 
 /// What a kernel that halts at its entry prints.
 const FLOOR_READY: &str = "!";
@@ -114,18 +113,31 @@ fn reached<T: Copy>(
 
 /// The least that was measured of each, in at least one boot.
 fn least<T: Ord>(runs: u32, mut boot: impl FnMut() -> Result<[T; 2]>) -> Result<[T; 2]> {
-    let mut least = boot()?;
+    let mut least = ports::retried(&mut boot)?;
     for _ in 1..runs {
-        let [ready, answer] = boot()?;
+        let [ready, answer] = ports::retried(&mut boot)?;
         let [least_ready, least_answer] = least;
         least = [least_ready.min(ready), least_answer.min(answer)];
     }
     Ok(least)
 }
 
+/// The guest, when it has printed `until`, and the port of 127.0.0.1 that leads to its port 80.
+///
+/// # Errors
+/// When it does not in time.
+pub fn booted(guest: &Guest, until: &str, limit: Duration) -> Result<(Vm, u16)> {
+    ports::retried(|| {
+        let (guest, port) = connected(guest)?;
+        let mut vm = Vm::start(&guest)?;
+        vm.wait_for(until, limit)?;
+        Ok((vm, port))
+    })
+}
+
 /// The guest with a user network that leads from a free port to its port 80.
-pub fn connected(guest: &Guest) -> Result<(Guest, u16)> {
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+fn connected(guest: &Guest) -> Result<(Guest, u16)> {
+    let port = ports::free()?;
     let network = Network::user(&[Forward::to(port, 80)]);
     Ok((Guest { network, ..guest.clone() }, port))
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::BOOT_LIMIT;
-use super::count::{ask, connected};
+use super::count::{ask, booted};
 use crate::boot_log::Phase;
-use crate::qemu::{Accelerator, Guest, Machine, Vm};
+use crate::qemu::{Accelerator, Guest, Machine};
 
 /// A guest that has too little memory says so at once; one that hangs is not waited for longer.
 const SMALL_BOOT_LIMIT: Duration = Duration::from_secs(30);
@@ -22,10 +22,10 @@ const LARGEST: u32 = 64;
 /// When it does not even with the most that is tried.
 pub fn smallest(machine: Machine, kernel: &Path) -> Result<u32> {
     let (mut low, mut high) = (SMALLEST, LARGEST);
-    ensure!(serves(machine, kernel, high)?, "does not even serve with {high} MiB");
+    ensure!(serves(machine, kernel, high), "does not even serve with {high} MiB");
     while low < high {
         let middle = u32::midpoint(low, high);
-        if serves(machine, kernel, middle)? {
+        if serves(machine, kernel, middle) {
             high = middle;
         } else {
             low = middle + 1;
@@ -34,11 +34,12 @@ pub fn smallest(machine: Machine, kernel: &Path) -> Result<u32> {
     Ok(high)
 }
 
-fn serves(machine: Machine, kernel: &Path, memory_mib: u32) -> Result<bool> {
-    let (guest, port) = connected(&guest(machine, kernel, memory_mib))?;
-    let mut vm = Vm::start(&guest)?;
-    let ready = vm.wait_for("node: ready ", SMALL_BOOT_LIMIT).is_ok();
-    Ok(ready && ask(port, "/health").is_ok())
+fn serves(machine: Machine, kernel: &Path, memory_mib: u32) -> bool {
+    let guest = guest(machine, kernel, memory_mib);
+    let Ok((_vm, port)) = booted(&guest, "node: ready ", SMALL_BOOT_LIMIT) else {
+        return false;
+    };
+    ask(port, "/health").is_ok()
 }
 
 /// The phases of one boot, by the guest's own clock.
@@ -46,9 +47,7 @@ fn serves(machine: Machine, kernel: &Path, memory_mib: u32) -> Result<bool> {
 /// # Errors
 /// When the guest does not come up.
 pub fn phases(machine: Machine, kernel: &Path) -> Result<Vec<Phase>> {
-    let (guest, _) = connected(&guest(machine, kernel, LARGEST))?;
-    let mut vm = Vm::start(&guest)?;
-    vm.wait_for("node: ready ", BOOT_LIMIT)?;
+    let (vm, _) = booted(&guest(machine, kernel, LARGEST), "node: ready ", BOOT_LIMIT)?;
     Ok(vm.text().lines().filter_map(Phase::parse).collect())
 }
 

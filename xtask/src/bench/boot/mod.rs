@@ -16,7 +16,7 @@ use clap::Args;
 use tempfile::TempDir;
 
 pub use self::count::instructions;
-pub(super) use self::count::{connected, counted, timed};
+pub(super) use self::count::{booted, counted, timed};
 use self::report::Report;
 pub(super) use self::report::{grouped, millis};
 pub(super) use self::way::{Way, peers};
