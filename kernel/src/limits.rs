@@ -316,6 +316,8 @@ pub const FOLLOW_QUIET_MS: u64 = 300_000;
 pub const MAX_SECURITY_MESSAGES: usize = 200;
 /// Newest files of an owner of which the first that is good counts.
 pub const MAX_NEWEST_CANDIDATES: usize = 20;
+/// After so many intervals of polling it is looked whether the files of programs were amended.
+pub const AMENDMENT_POLLS: u32 = 6;
 /// Posted programs whose files are fetched at once.
 pub const MAX_INSTALLS: usize = 8;
 /// An answer of the network's API to a program.

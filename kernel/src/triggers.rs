@@ -5,6 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::executor::{Executor, Signal};
+use crate::limits::AMENDMENT_POLLS;
 use crate::machine::Machine;
 use crate::message_node::{
     Follow, HttpNode, Install, Installer, MessageNode, NodeApi, PollCounts, Poller,
@@ -95,6 +96,10 @@ pub fn start<N: Network>(
             network.wait_configured().await;
             let named = config.programs.iter().filter_map(|hash| hash.parse().ok());
             installer.fetch_all(named.collect());
+            if config.poll_ms > 0 {
+                let interval = Duration::from_millis(config.poll_ms.into()) * AMENDMENT_POLLS;
+                tasks.spawn(installer.follow_amendments(interval));
+            }
             if config.websocket {
                 tasks.spawn(follow.run());
             }

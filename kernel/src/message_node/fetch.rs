@@ -123,6 +123,20 @@ pub async fn source(
     most: usize,
     message_bytes: usize,
 ) -> Result<Option<(StoredFile, Vec<u8>)>, FetchError> {
+    let Some(stored) = stored(node, source, message_bytes).await? else { return Ok(None) };
+    let bytes = file(node, &stored.file, most).await?;
+    Ok(Some((stored, bytes)))
+}
+
+/// The file that a source stands for now; nothing if the source holds its bytes itself.
+///
+/// # Errors
+/// [`FetchError`].
+pub async fn stored(
+    node: &dyn MessageNode,
+    source: &Source,
+    message_bytes: usize,
+) -> Result<Option<StoredFile>, FetchError> {
     let mut known = Known::default();
     match source {
         Source::Inline(_) => return Ok(None),
@@ -140,9 +154,7 @@ pub async fn source(
             }
         }
     }
-    let Some(stored) = resolve::file(&known, source)? else { return Ok(None) };
-    let bytes = file(node, &stored.file, most).await?;
-    Ok(Some((stored, bytes)))
+    Ok(resolve::file(&known, source)?)
 }
 
 /// Puts the newest STORE message of an owner into `known`, if there is one that its sender may send.

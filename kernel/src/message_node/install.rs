@@ -1,14 +1,21 @@
 //! Programs from the message node: their messages and files fetched, and hosted.
 //!
-//! Amendments of a program's *files* are followed where its message says so (`use_latest`). A newer PROGRAM message
-//! that replaces an older one is another program with another name, as with the network's nodes: who wants
-//! it names it.
+//! Amendments of a program's *files* are followed where its message says so (`use_latest`): when it is fetched,
+//! and then after every [`AMENDMENT_POLLS`] intervals of `aleph.poll_ms`, one program after the other. Its next
+//! run begins with the newer files; runs under way end with those that they have, and its state stays. Files that
+//! cannot be hosted (a script that does not parse) are reported, and the program goes on as it is. Only
+//! programs that came from the message node are followed, not those that the node was booted with.
+//!
+//! A newer PROGRAM message that replaces an older one is another program with another name, as with the
+//! network's nodes: who wants it names it.
 
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::time::Duration;
 
 use air_core::value::Value;
 use log::{info, warn};
@@ -17,10 +24,12 @@ use super::fetch::{self, FetchError};
 use super::{Backoff, MessageNode, NodeError, random};
 use crate::aleph::item_hash::ItemHash;
 use crate::aleph::message::{ItemType, Message};
-use crate::aleph::program::Program;
+use crate::aleph::program::{Program, Source};
 use crate::aleph::resolve::is_permitted;
 use crate::aleph::schema::Refusals;
 use crate::executor::Executor;
+#[cfg(doc)]
+use crate::limits::AMENDMENT_POLLS;
 use crate::limits::MAX_INSTALLS;
 use crate::machine::Machine;
 use crate::program::{Definition, Hosted, InstallError, Package, Programs};
@@ -74,6 +83,17 @@ pub struct Installer {
     executor: Executor,
     message_bytes: usize,
     under_way: Rc<Cell<usize>>,
+    /// Programs that follow amendments, with the STORE messages that brought their files; none if they
+    /// were brought in an earlier life.
+    following: RefCell<BTreeMap<ItemHash, Vec<ItemHash>>>,
+}
+
+/// A program with its files.
+struct Fetched {
+    package: Package,
+    /// The STORE messages that brought the files.
+    versions: Vec<ItemHash>,
+    follows: bool,
 }
 
 impl Installer {
@@ -86,7 +106,15 @@ impl Installer {
         executor: Executor,
         message_bytes: usize,
     ) -> Rc<Self> {
-        Rc::new(Self { node, programs, machine, executor, message_bytes, under_way: Rc::default() })
+        Rc::new(Self {
+            node,
+            programs,
+            machine,
+            executor,
+            message_bytes,
+            under_way: Rc::default(),
+            following: RefCell::default(),
+        })
     }
 
     /// Fetches and hosts these programs, each tried again and again until it is there.
@@ -119,6 +147,13 @@ impl Installer {
     /// # Errors
     /// [`NotInstalled`].
     pub async fn fetch(&self, hash: &ItemHash) -> Result<Rc<Hosted>, NotInstalled> {
+        let message = self.message(hash).await?;
+        let fetched = self.fetched(&message).await?;
+        self.host(hash, &fetched)
+    }
+
+    /// The message of this item hash, which its sender was allowed to send.
+    async fn message(&self, hash: &ItemHash) -> Result<Message, NotInstalled> {
         let message = fetch::message(&*self.node, hash, self.message_bytes).await?;
         let mut known = super::Known::default();
         if let Some(owner) = message.content().and_then(|content| content.get("address")?.as_str())
@@ -129,26 +164,24 @@ impl Installer {
                 fetch::security(&*self.node, owner, self.message_bytes).await?,
             );
         }
-        if !is_permitted(&known, &message) {
-            return Err(NotInstalled::NotPermitted);
+        if is_permitted(&known, &message) { Ok(message) } else { Err(NotInstalled::NotPermitted) }
+    }
+
+    fn host(&self, hash: &ItemHash, fetched: &Fetched) -> Result<Rc<Hosted>, NotInstalled> {
+        let hosted = self.definition(&fetched.package).and_then(|it| self.programs.install(it));
+        let hosted = hosted.map_err(NotInstalled::Program)?;
+        if fetched.follows {
+            self.following.borrow_mut().insert(hash.clone(), fetched.versions.clone());
         }
-        self.host(&message).await
+        Ok(hosted)
     }
 
-    /// Fetches the files of a program whose message was verified, and hosts it.
-    async fn host(&self, message: &Message) -> Result<Rc<Hosted>, NotInstalled> {
-        let package = self.package(message).await?;
-        self.host_package(&package)
-    }
-
-    fn host_package(&self, package: &Package) -> Result<Rc<Hosted>, NotInstalled> {
-        let definition = Definition::of_package(package, &self.programs.package_limits());
-        let hosted = self.programs.install(definition.map_err(NotInstalled::Program)?);
-        hosted.map_err(NotInstalled::Program)
+    fn definition(&self, package: &Package) -> Result<Definition, InstallError> {
+        Definition::of_package(package, &self.programs.package_limits())
     }
 
     /// Fetches the files of a program whose message was verified.
-    async fn package(&self, message: &Message) -> Result<Package, NotInstalled> {
+    async fn fetched(&self, message: &Message) -> Result<Fetched, NotInstalled> {
         let program = Program::from_message(message).map_err(NotInstalled::Message)?;
         let most = self.programs.package_limits().packed_bytes;
         let envelope = Value::Object(Arc::new(message.envelope().clone()));
@@ -158,12 +191,11 @@ impl Installer {
             let content = fetch::file(&*self.node, hash, self.message_bytes).await?;
             package.files.push((hash.as_str().into(), content));
         }
-        for source in [Some(&program.code.source), program.data.as_ref().map(|data| &data.source)]
-            .into_iter()
-            .flatten()
-        {
+        let mut versions = Vec::new();
+        for source in sources(&program) {
             let found = fetch::source(&*self.node, source, most, self.message_bytes).await;
-            let Some((_, bytes)) = found.map_err(NotInstalled::Fetch)? else { continue };
+            let Some((stored, bytes)) = found.map_err(NotInstalled::Fetch)? else { continue };
+            versions.push(stored.message);
             let name = source.name().unwrap_or_default();
             match package.file(name) {
                 None => package.files.push((name.into(), bytes)),
@@ -171,19 +203,87 @@ impl Installer {
                 Some(_) => return Err(NotInstalled::TwoVersions),
             }
         }
-        Ok(package)
+        Ok(Fetched { package, versions, follows: follows(&program) })
     }
 
     /// Hosts a program that was posted, and keeps it over restarts.
     async fn host_posted(&self, message: &Message) -> Result<(), NotInstalled> {
-        let package = self.package(message).await?;
-        self.host_package(&package)?;
-        let hash = message.item_hash();
+        let fetched = self.fetched(message).await?;
+        self.host(message.item_hash(), &fetched)?;
+        self.keep(message.item_hash(), fetched.package).await;
+        Ok(())
+    }
+
+    async fn keep(&self, hash: &ItemHash, package: Package) {
         if let Err(reason) = self.programs.keep(hash, package).await {
-            warn!(target: "aleph", "program {hash} is gone after a restart: {reason}");
+            warn!(target: "aleph", "program {hash} is not kept over a restart: {reason}");
+        }
+    }
+
+    /// Looks for amendments of what programs follow, for ever, each time after this interval. Those that
+    /// were brought back from the store are among them.
+    pub async fn follow_amendments(self: Rc<Self>, interval: Duration) {
+        for hosted in self.programs.list() {
+            let hash = &hosted.program().id;
+            if self.programs.is_kept(hash) && follows(hosted.program()) {
+                self.following.borrow_mut().entry(hash.clone()).or_default();
+            }
+        }
+        loop {
+            self.executor.sleep(interval).await;
+            let all: Vec<ItemHash> = self.following.borrow().keys().cloned().collect();
+            for hash in all {
+                if let Err(error) = self.renew(&hash).await {
+                    warn!(target: "aleph", "program {hash} is not renewed: {error}");
+                }
+            }
+        }
+    }
+
+    /// Gives a program the newest of its files, where these are others than it has.
+    async fn renew(&self, hash: &ItemHash) -> Result<(), NotInstalled> {
+        let Some(hosted) = self.programs.get(hash) else {
+            self.following.borrow_mut().remove(hash);
+            return Ok(());
+        };
+        let mut newest = Vec::new();
+        for source in sources(hosted.program()) {
+            let stored = fetch::stored(&*self.node, source, self.message_bytes).await;
+            newest.extend(stored.map_err(NotInstalled::Fetch)?.map(|stored| stored.message));
+        }
+        if self.following.borrow().get(hash) == Some(&newest) {
+            return Ok(());
+        }
+        let message = self.message(hash).await?;
+        let fetched = self.fetched(&message).await?;
+        // What cannot be hosted is not fetched again and again.
+        self.following.borrow_mut().insert(hash.clone(), fetched.versions);
+        let definition = self.definition(&fetched.package).map_err(NotInstalled::Program)?;
+        if self.programs.update(definition).map_err(NotInstalled::Program)? {
+            info!(target: "aleph", "program {hash} has newer files");
+            if self.programs.is_kept(hash) {
+                self.keep(hash, fetched.package).await;
+            }
         }
         Ok(())
     }
+}
+
+/// Where the files of a program are.
+fn sources(program: &Program) -> impl Iterator<Item = &Source> {
+    [Some(&program.code.source), program.data.as_ref().map(|data| &data.source)]
+        .into_iter()
+        .flatten()
+}
+
+/// Whether the files of a program may be others some day.
+fn follows(program: &Program) -> bool {
+    let follows = |source: &Source| match source {
+        Source::Inline(_) => false,
+        Source::Message { use_latest, .. } => *use_latest,
+        Source::Address(_) => true,
+    };
+    sources(program).any(follows)
 }
 
 /// Tries a few times, then gives up: who posted the message may post it again.

@@ -150,6 +150,11 @@ impl Definition {
         &self.files
     }
 
+    /// Whether another definition of the program has the same script and files.
+    pub(super) fn has_same_files(&self, other: &Self) -> bool {
+        self.script == other.script && self.files == other.files
+    }
+
     /// The directory whose files are kept when a run is over.
     #[must_use]
     pub fn export(&self) -> Option<&Place> {

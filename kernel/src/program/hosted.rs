@@ -33,8 +33,8 @@ use crate::service::Answer;
 
 /// A program that the node hosts.
 pub struct Hosted {
-    definition: Definition,
-    script: Arc<Script>,
+    program: Program,
+    version: RefCell<Version>,
     variables: Rc<[(Arc<str>, Arc<str>)]>,
     shared: Rc<Shared>,
     gate: Gate,
@@ -44,6 +44,13 @@ pub struct Hosted {
     /// Tells the program's turns from those of others.
     lane: u32,
     removed: RefCell<bool>,
+}
+
+/// Script and files, as they are now.
+#[derive(Clone)]
+struct Version {
+    definition: Rc<Definition>,
+    script: Arc<Script>,
 }
 
 impl Hosted {
@@ -57,7 +64,7 @@ impl Hosted {
         let concurrency = if definition.export().is_some() { 1 } else { shared.concurrency };
         let account = Account::new(definition.memory());
         Self {
-            script,
+            program: definition.program().clone(),
             variables: definition.program().variables.clone().into(),
             gate: Gate::new(concurrency, shared.queue),
             state: State::new(&definition, shared.store.clone(), &account),
@@ -65,21 +72,27 @@ impl Hosted {
             stats: Stats::default(),
             lane,
             removed: RefCell::new(false),
-            definition,
+            version: RefCell::new(Version { definition: Rc::new(definition), script }),
             shared,
         }
     }
 
-    /// What is hosted.
+    /// What is hosted, as it is now.
     #[must_use]
-    pub fn definition(&self) -> &Definition {
-        &self.definition
+    pub fn definition(&self) -> Rc<Definition> {
+        self.version.borrow().definition.clone()
+    }
+
+    /// Lets runs that have not begun have this version of the program.
+    pub(super) fn update(&self, definition: Definition, script: Arc<Script>) {
+        self.state.begin_with(definition.files().clone());
+        *self.version.borrow_mut() = Version { definition: Rc::new(definition), script };
     }
 
     /// What is to run, when, and within which bounds.
     #[must_use]
     pub fn program(&self) -> &Program {
-        self.definition.program()
+        &self.program
     }
 
     /// What its runs came to.
@@ -155,10 +168,11 @@ impl Hosted {
             log::warn!(target: "program", "{}: its state cannot be read: {error}", self.short());
             Failure::Unavailable
         })?;
-        let (run, launch) = self.prepare(trigger, tree, share)?;
+        let version = self.version.borrow().clone();
+        let (run, launch) = self.prepare(&version, trigger, tree, share)?;
         let finished = self.shared.node.run_program(launch).await;
         run.end();
-        let reply = self.conclude(&run, finished)?;
+        let reply = self.conclude(&version, &run, finished)?;
         self.keep(&run, permit).await?;
         Ok(reply)
     }
@@ -173,6 +187,7 @@ impl Hosted {
 
     fn prepare(
         &self,
+        version: &Version,
         trigger: Trigger,
         tree: Rc<FileTree>,
         share: Share,
@@ -180,7 +195,7 @@ impl Hosted {
         let program = self.program();
         let node = &self.shared.node;
         let mut scope = trigger.scope();
-        let mut files = Files::new(tree, self.definition.export().cloned());
+        let mut files = Files::new(tree, version.definition.export().cloned());
         let seed = trigger.seed(&program.id);
         let time_ms = trigger.time_ms().unwrap_or(program.time_ms);
         let reproducible = program.environment.reproducible;
@@ -203,7 +218,7 @@ impl Hosted {
         }
         let machine = node.machine();
         let launch = Launch {
-            script: self.script.clone(),
+            script: version.script.clone(),
             run: run.clone(),
             scope,
             lane: self.lane,
@@ -225,8 +240,13 @@ impl Hosted {
         ))
     }
 
-    fn conclude(&self, run: &Rc<Run>, finished: Finished) -> Result<Reply, Failure> {
-        let code = self.definition.code_ref();
+    fn conclude(
+        &self,
+        version: &Version,
+        run: &Rc<Run>,
+        finished: Finished,
+    ) -> Result<Reply, Failure> {
+        let code = version.definition.code_ref();
         let reply = |value: Option<Value>, data| {
             Reply::new(self.program().id.clone(), code.cloned(), value, run.clone(), data)
         };
@@ -244,7 +264,7 @@ impl Hosted {
                 (End::Exhausted(Budget::Held), _) => Err(self.memory_exceeded()),
                 (End::Exhausted(budget), _) => Err(Failure::Program(format!("{budget}"))),
                 (End::Done | End::Failed, Some(fault)) => {
-                    Err(Failure::Program(self.shared.node.fault_text(fault, &self.script)))
+                    Err(Failure::Program(self.shared.node.fault_text(fault, &version.script)))
                 }
                 (End::Done | End::Failed, None) if report.unreachable.is_empty() => {
                     Ok(reply(None, report.data))

@@ -200,6 +200,12 @@ impl Programs {
         self.install(definition).map_err(Unusable::Install)
     }
 
+    /// Whether a program is kept over restarts.
+    #[must_use]
+    pub fn is_kept(&self, program: &ItemHash) -> bool {
+        self.kept.sizes.borrow().contains_key(&format!("{PREFIX}{program}"))
+    }
+
     /// What a record may have on this machine: while it is unpacked it is there three times.
     fn record_bytes(&self) -> usize {
         self.node().heap_bytes() / BUNDLE_PART

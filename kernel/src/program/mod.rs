@@ -70,10 +70,12 @@ pub use trigger::Trigger;
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 
+use air_core::Script;
 use log::{info, warn};
 
 use crate::aleph::item_hash::ItemHash;
@@ -166,10 +168,7 @@ impl Programs {
         if self.hosted.borrow().len() >= MAX_PROGRAMS {
             return Err(InstallError::TooMany);
         }
-        if definition.files().size() > definition.memory() {
-            return Err(InstallError::Memory);
-        }
-        let script = self.shared.node.parse_program(definition.script())?;
+        let script = self.parsed(&definition)?;
         let lane = self.lanes.get();
         self.lanes.set(lane.wrapping_add(1));
         let id = definition.id().clone();
@@ -178,6 +177,28 @@ impl Programs {
         self.hosted.borrow_mut().insert(id, hosted.clone());
         self.changes.give();
         Ok(hosted)
+    }
+
+    /// Gives a program that is hosted other files: its next run begins with them, and its state stays. False
+    /// if there is no such program, or it has these files already.
+    ///
+    /// # Errors
+    /// [`InstallError`]; the program stays as it is.
+    pub fn update(&self, definition: Definition) -> Result<bool, InstallError> {
+        let Some(hosted) = self.get(definition.id()) else { return Ok(false) };
+        if hosted.definition().has_same_files(&definition) {
+            return Ok(false);
+        }
+        let script = self.parsed(&definition)?;
+        hosted.update(definition, script);
+        Ok(true)
+    }
+
+    fn parsed(&self, definition: &Definition) -> Result<Arc<Script>, InstallError> {
+        if definition.files().size() > definition.memory() {
+            return Err(InstallError::Memory);
+        }
+        self.shared.node.parse_program(definition.script())
     }
 
     /// Hosts the programs of a bundle. What is wrong with one is logged, and the others are hosted.

@@ -27,7 +27,7 @@ pub(super) struct State {
     export: Option<Place>,
     limits: Limits,
     /// The files that the program came with.
-    first: Rc<FileTree>,
+    first: RefCell<Rc<FileTree>>,
     /// What the next run begins with, once it is known.
     files: RefCell<Option<Rc<FileTree>>>,
     /// The memory of the files.
@@ -82,10 +82,20 @@ impl State {
             key: format!("program/{}/data", definition.id()),
             export: definition.export().cloned(),
             limits: Limits { unpacked_bytes: account.limit(), ..Limits::default() },
-            first,
+            first: RefCell::new(first),
             files: RefCell::new(None),
             share: account.share(),
         }
+    }
+
+    /// From now on the program comes with these files; what was kept stays.
+    pub(super) fn begin_with(&self, files: FileTree) {
+        *self.first.borrow_mut() = Rc::new(files);
+        *self.files.borrow_mut() = None;
+    }
+
+    fn first(&self) -> Rc<FileTree> {
+        self.first.borrow().clone()
     }
 
     /// The files that the next run begins with.
@@ -95,12 +105,12 @@ impl State {
             return Ok(files);
         }
         let files = match &self.export {
-            None => self.first.clone(),
+            None => self.first(),
             Some(export) => match self.store.get(&self.key).await? {
-                None => self.first.clone(),
+                None => self.first(),
                 Some(kept) => {
                     let kept = unpack_export(&kept, &self.limits)?;
-                    Rc::new(with_kept(&self.first, export, &kept)?)
+                    Rc::new(with_kept(&self.first(), export, &kept)?)
                 }
             },
         };
@@ -117,10 +127,12 @@ impl State {
                 kept.put_shared(Name::new(inner.as_bytes())?, bytes.clone())?;
             }
         }
-        let files = Rc::new(with_kept(&self.first, export, &kept)?);
+        let first = self.first();
+        let files = Rc::new(with_kept(&first, export, &kept)?);
         self.store.put(&self.key, &packed(&kept).await?).await?;
         self.store.flush().await?;
-        self.take(files)
+        // With other first files the next run reads anew what was kept.
+        if Rc::ptr_eq(&first, &self.first()) { self.take(files) } else { Ok(()) }
     }
 
     fn take(&self, files: Rc<FileTree>) -> Result<(), StateError> {

@@ -9,6 +9,8 @@
 //! | `program/<item hash>/…` | programs | what a program keeps |
 //! | `installed/<item hash>` | programs | a program that was installed |
 //! | `seen/<item hash>/…` | triggers | messages that a program has been run for |
+//! | `cron/<item hash>` | triggers | the time that a program has been run for last |
+//! | `aleph/cursor` | triggers | how far messages were polled |
 //!
 //! Below are [`BlockDevice`], which the machine implements over its disks, and what disks say of
 //! themselves: [`Disks::survey`]. [`take_up`] goes from disks to what a node begins with.
