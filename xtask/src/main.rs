@@ -2,11 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::build::{self, Image};
+use xtask::node_config::NodeConfig;
 use xtask::{
     air, aleph_host, bench, doctor, fuzz, image, lint, message, run, send, sizes, soak, symbolize,
     test,
@@ -34,6 +36,11 @@ enum Verb {
     AlephHost(aleph_host::Options),
     Fuzz(fuzz::Options),
     Message(message::Options),
+    /// Checks a configuration and prints it as the word that a command line or cloud-init's user-data take
+    Config {
+        /// TOML
+        file: PathBuf,
+    },
     Symbolize(symbolize::Options),
     Soak(soak::Options),
     #[command(subcommand)]
@@ -60,6 +67,9 @@ fn perform(verb: Verb) -> Result<ExitCode> {
         Verb::Build => {
             build::build_all()?;
             println!("{}", build::paths(Image::Product).stripped.display());
+        }
+        Verb::Config { file } => {
+            println!("{}", NodeConfig::read(Some(&file))?.command_line_word()?);
         }
         Verb::Image(options) => image::run(&options)?,
         Verb::Test(options) => test::run(&options)?,

@@ -5,8 +5,6 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::config::Config;
 use tempfile::NamedTempFile;
 
@@ -88,7 +86,7 @@ impl NodeConfig {
     /// # Errors
     /// See [`Self::blob`].
     pub fn command_line_word(&self) -> Result<String> {
-        Ok(format!("aerolith.config={}", URL_SAFE_NO_PAD.encode(self.blob()?)))
+        Ok(self.0.encode_word()?)
     }
 }
 
@@ -107,8 +105,8 @@ mod tests {
         let file = config.blob_file().unwrap();
         assert_eq!(fs::read(file.path()).unwrap(), config.blob().unwrap());
         let word = config.command_line_word().unwrap();
-        let text = word.strip_prefix("aerolith.config=").unwrap();
-        assert_eq!(URL_SAFE_NO_PAD.decode(text).unwrap(), config.blob().unwrap());
+        let value = word.strip_prefix("aerolith.config=").unwrap();
+        assert_eq!(Config::decode_word(value).unwrap(), config.0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod blob;
 mod cidr;
 mod origin;
 mod secret;
+mod word;
 
 pub use address::Address;
 pub use aleph::AlephConfig;
@@ -17,6 +18,7 @@ pub use blob::{BLOB_VERSION, DecodeError, EncodeError, MAGIC};
 pub use cidr::Cidr;
 pub use origin::{NotOrigin, Origin};
 pub use secret::Seed;
+pub use word::{WORD, WordError, find_word};
 
 use alloc::string::String;
 use alloc::vec::Vec;

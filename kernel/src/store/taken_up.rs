@@ -1,7 +1,7 @@
 //! From disks to what a node begins with: its configuration, its programs, its store, its key.
 //!
-//! Where a configuration comes from, in this order: the command line, fw_cfg, the initial RAM disk, a place
-//! on the disks (the first that has one). What it leaves open of the network is filled in by cloud-init's data. Nothing is
+//! Where a configuration comes from, in this order: the command line, fw_cfg, the initial RAM disk, cloud-init's
+//! `user-data`, a place on the disks (the first that has one). What it leaves open of the network is filled in by cloud-init's data. Nothing is
 //! put together from several configurations.
 
 use alloc::rc::Rc;
@@ -43,11 +43,12 @@ pub async fn take_up(
     given: Option<Config>,
 ) -> TakenUp {
     let areas = disks.survey().await;
-    let mut config = match given {
+    let told = nocloud(&areas).await;
+    let config = given.or_else(|| told.as_ref().and_then(configured));
+    let mut config = match config {
         Some(config) => config,
         None => configuration(&areas).await.unwrap_or_default(),
     };
-    let told = nocloud(&areas).await;
     let instance = told.as_ref().and_then(Nocloud::instance);
     if let Some(hash) = &instance {
         info!(target: "disk", "this machine is the instance {hash}");
@@ -64,6 +65,21 @@ pub async fn take_up(
 
 fn of_kind(areas: &[Area], wanted: impl Fn(&Content) -> bool) -> impl Iterator<Item = &Area> {
     areas.iter().filter(move |area| wanted(&area.content))
+}
+
+/// The configuration in cloud-init's data.
+fn configured(told: &Nocloud) -> Option<Config> {
+    let decoded = Config::decode_word(told.configuration.as_ref()?);
+    match decoded {
+        Ok(config) => {
+            info!(target: "config", "from cloud-init's user-data");
+            Some(config)
+        }
+        Err(reason) => {
+            warn!(target: "config", "not used: cloud-init's user-data: {reason}");
+            None
+        }
+    }
 }
 
 async fn configuration(areas: &[Area]) -> Option<Config> {

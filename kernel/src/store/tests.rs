@@ -266,6 +266,32 @@ fn an_instance_learns_its_addresses_and_its_hash_from_its_disk() {
 }
 
 #[test]
+fn an_instance_is_configured_by_a_key_of_its_message_before_its_disk() {
+    let part = partitioned(&[(gpt::CONFIGURATION, config(8002, false).encode().unwrap())]);
+    let network = b"version: 2\nethernets:\n  eth0:\n    addresses:\n    - 172.16.4.2/24\n";
+    let began = |user: &[u8], given| {
+        let files = [("NETWORK_.;1", &network[..]), ("USER_DAT.;1", user)];
+        let disk = RamDisk::of(iso9660::tests::disk("cidata", &files));
+        let network_and_port = Begun::new(&[part.clone(), disk], given, 1).taken.config;
+        (network_and_port.network.addresses.len(), network_and_port.http.port)
+    };
+    let word = config(8001, false).encode_word().unwrap();
+    let user = alloc::format!(
+        "#cloud-config\nhostname: x\nssh_authorized_keys:\n- ssh-rsa AAAAB3Nza {}\n  a@b\n- {word}\npackages:\n- x\n",
+        "A".repeat(400)
+    );
+    assert_eq!(began(user.as_bytes(), None), (1, 8001));
+    assert_eq!(began(user.as_bytes(), Some(config(8000, false))), (1, 8000));
+    let cut = user.replace(&word, word.get(..30).unwrap());
+    assert_eq!(began(cut.as_bytes(), None), (1, 8002), "one that is none is passed over");
+    assert_eq!(began(b"#!/bin/sh\n\xff\n", None), (1, 8002));
+    let long = vec![b' '; crate::limits::MAX_CIDATA_FILE_BYTES + 1];
+    assert_eq!(began(&long, None), (1, 8002), "the addresses are still taken");
+    let fits = [&vec![b'\n'; crate::limits::MAX_CIDATA_FILE_BYTES - word.len()], word.as_bytes()];
+    assert_eq!(began(&fits.concat(), None), (1, 8001));
+}
+
+#[test]
 fn disks_have_names_in_their_order_up_to_the_bound() {
     let disks: Vec<_> = (0..=MAX_DISKS as u64).map(|number| RamDisk::new(64 + number)).collect();
     let disks = Begun::new(&disks, None, 1).taken.disks;

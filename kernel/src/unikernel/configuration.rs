@@ -6,16 +6,13 @@
 
 use alloc::vec::Vec;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hypervisor_glue::boot::{self, BootInfo, CommandLine};
 use hypervisor_glue::fw_cfg::{self, FwCfg};
 use hypervisor_glue::logger;
-use kernel::config::{Config, LogLevel};
+use kernel::config::{Config, LogLevel, WORD, WordError};
 use kernel::handover::Handover;
 use log::{LevelFilter, info, warn};
 
-const WORD: &str = "aerolith.config";
 const LEVEL_WORD: &str = "aerolith.log";
 
 /// What is in the initial RAM disk.
@@ -44,16 +41,17 @@ pub fn set_log_level(words: &CommandLine, config: &Config) {
 
 /// The configuration that came with the machine's start, if there is one that can be used.
 pub fn given(words: &CommandLine, handed: &Handover<'_>) -> Option<Config> {
-    let (source, blob) = if let Some(text) = words.value(WORD) {
-        ("the command line", decode_word(text)?)
+    let decode = |blob: &[u8]| Config::decode(blob).map_err(WordError::Decode);
+    let (source, config) = if let Some(value) = words.value(WORD) {
+        ("the command line", Config::decode_word(value))
     } else if let Some(blob) = item() {
-        ("fw_cfg", blob)
+        ("fw_cfg", decode(&blob))
     } else {
-        ("the initial RAM disk", handed.configuration?.to_vec())
+        ("the initial RAM disk", decode(handed.configuration?))
     };
-    match Config::decode(&blob) {
+    match config {
         Ok(config) => {
-            info!(target: "config", "from {source}, {} bytes", blob.len());
+            info!(target: "config", "from {source}");
             Some(config)
         }
         Err(reason) => {
@@ -68,14 +66,6 @@ fn item() -> Option<Vec<u8>> {
         warn!(target: "config", "not used: {}: {reason}", fw_cfg::CONFIGURATION);
         None
     })
-}
-
-fn decode_word(text: &str) -> Option<Vec<u8>> {
-    let decoded = URL_SAFE_NO_PAD.decode(text);
-    if decoded.is_err() {
-        warn!(target: "config", "not used: the value of {WORD} is not base64url");
-    }
-    decoded.ok()
 }
 
 fn filter(level: LogLevel) -> LevelFilter {

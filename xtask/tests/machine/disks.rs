@@ -330,10 +330,13 @@ fn cloud_init(kind: Kind) -> Result<()> {
         - 10.0.2.3\nversion: 2\n";
     let meta = br#"{"instance-id": "iid-instance-4",
         "local-hostname": "nnusr7e54nroleguya4ege4sdi45xhap3oixkc5cn2wakkq7rbjq"}"#;
-    let user = b"#cloud-config\nhostname: x\nssh_authorized_keys: []\n";
+    let word = NodeConfig::parse("[http]\nport = 8123\n")?.command_line_word()?;
+    let user = format!(
+        "#cloud-config\nhostname: x\nssh_authorized_keys:\n- ssh-ed25519 AAAA a@b\n- {word}\n"
+    );
     let files = Files::new()?;
     let parts: [(&str, &[u8]); 3] =
-        [("META_DAT.;1", meta), ("NETWORK_.;1", network), ("USER_DAT.;1", user)];
+        [("META_DAT.;1", meta), ("NETWORK_.;1", network), ("USER_DAT.;1", user.as_bytes())];
     let bytes = cidata(&parts);
     let disk = files.disk("cidata", &bytes, bytes.len() as u64)?;
     let (root, volume) = (files.disk("root", b"\xeb\xfe", MIB)?, files.volume()?);
@@ -344,11 +347,14 @@ fn cloud_init(kind: Kind) -> Result<()> {
         if let Network::User { forwards, .. } = &mut guest.network {
             for forward in forwards {
                 forward.guest_address = "10.0.2.77".to_owned();
+                if forward.guest_port == 80 {
+                    forward.guest_port = 8123;
+                }
             }
         }
         Ok(())
     })?;
-    ensure!(node.guest_url()? == "http://10.0.2.77:80/", "{}", node.ready_line);
+    ensure!(node.guest_url()? == "http://10.0.2.77:8123/", "{}", node.ready_line);
     let hash = "6b6928fc9de362e590d4c0384313921a39db9c0fdb91750ba26eac052a1f8853";
     says(&node.vm, &format!("this machine is the instance {hash}"))?;
     says(&node.vm, "key made, and kept on the volume")?;

@@ -1,10 +1,12 @@
-//! What cloud-init's NoCloud disk tells an instance: its addresses and its name.
+//! What cloud-init's NoCloud disk tells an instance: its addresses, its name, and its configuration.
 //!
-//! Two files count. `network-config`, version 2, in YAML or JSON: `addresses`, `gateway4`, `gateway6`,
+//! Three files count. `network-config`, version 2, in YAML or JSON: `addresses`, `gateway4`, `gateway6`,
 //! `routes` to `default`, and `nameservers` of the first interface that has any; one that has none is
 //! left to DHCP. `meta-data`: `local-hostname`; one that is a hash in base32 is the instance's own item
-//! hash. What the node has no use for is passed over: users, their keys (`user-data`, `public-keys`),
-//! packages and commands.
+//! hash. `user-data`, in whatever form: the first word `aerolith.config=…`, as that of the command line. On
+//! the Aleph network it stands there as one of the instance's `authorized_keys`, the only thing that a
+//! message hands to its instance. What the node has no use for is passed over: users, their keys, packages
+//! and commands.
 //!
 //! Not supported: version 1 of `network-config`, disks in FAT.
 
@@ -15,13 +17,14 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 
+use log::warn;
 use serde_json::Value;
 
 use super::BlockDevice;
 use super::iso9660::{IsoError, Root};
 use crate::aleph::item_hash::ItemHash;
 use crate::aleph::trigger::route::from_host_label;
-use crate::config::{Cidr, NetworkConfig};
+use crate::config::{Cidr, NetworkConfig, find_word};
 use crate::limits::{MAX_CONFIG_ADDRESSES, MAX_CONFIG_DNS_SERVERS};
 
 /// The name of such a disk, in either case.
@@ -38,6 +41,8 @@ pub struct Nocloud {
     pub gateways: Vec<IpAddr>,
     /// Name servers.
     pub dns: Vec<IpAddr>,
+    /// The value of the word that is a configuration, not yet read.
+    pub configuration: Option<String>,
 }
 
 /// Why a disk tells nothing.
@@ -76,7 +81,8 @@ impl From<IsoError> for NocloudError {
 }
 
 impl Nocloud {
-    /// Reads a disk, whose label has been looked at.
+    /// Reads a disk, whose label has been looked at. A `user-data` that cannot be read is reported and passed
+    /// over: it is mostly about others.
     ///
     /// # Errors
     /// [`NocloudError`]
@@ -88,7 +94,17 @@ impl Nocloud {
         if let Some(bytes) = root.file(device, "network-").await? {
             told.take_network_config(&bytes)?;
         }
+        match root.file(device, "user-dat").await {
+            Ok(Some(bytes)) => told.take_user_data(&bytes),
+            Ok(None) => {}
+            Err(reason) => warn!(target: "disk", "cloud-init's user-data is not used: {reason}"),
+        }
         Ok(told)
+    }
+
+    /// Takes what `user-data` says.
+    pub fn take_user_data(&mut self, bytes: &[u8]) {
+        self.configuration = find_word(&String::from_utf8_lossy(bytes)).map(String::from);
     }
 
     /// Takes what `meta-data` says.
@@ -289,6 +305,7 @@ mod tests {
             let mut told = Nocloud::default();
             let _ = told.take_network_config(&bytes);
             let _ = told.take_meta_data(&bytes);
+            told.take_user_data(&bytes);
             let mut text = YAML.as_bytes().to_vec();
             let at = at % text.len();
             text.splice(at..at, bytes);
