@@ -97,5 +97,6 @@ mod tests {
         assert!(named(Some(2 << 20)).ensure().is_err());
         let small = VolumeFile { path: folder.path().join("small"), bytes: Some(1000) };
         assert!(small.ensure().is_err());
+        assert!(!small.path.exists(), "what is no volume is not left behind");
     }
 }

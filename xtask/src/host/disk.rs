@@ -1,6 +1,6 @@
 //! A file as a disk: what a volume of the node is on, outside of a virtual machine.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::future::ready;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -41,14 +41,21 @@ impl FileDisk {
 /// # Errors
 /// When there is such a file, or it cannot be made, or is too small for a volume.
 pub fn make_volume(path: &Path, bytes: u64) -> Result<()> {
-    let make = || -> Result<()> {
-        File::create_new(path)?.set_len(bytes)?;
+    let made = |file: File| -> Result<()> {
+        file.set_len(bytes)?;
         let disk = FileDisk::open(path)?;
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|error| io::Error::other(error.to_string()))?;
         let made = volume::format(&disk, id).now_or_never();
         made.context("a file is never waited for")??;
         Ok(())
+    };
+    let make = || -> Result<()> {
+        let file = File::create_new(path)?;
+        made(file).inspect_err(|_| {
+            // What is left would be taken for a volume the next time; that it cannot be made is the error.
+            let _ = fs::remove_file(path);
+        })
     };
     make().with_context(|| format!("cannot make the volume {}", path.display()))
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use kernel::aleph::package::crc32;
 use kernel::store::gpt;
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -252,14 +253,6 @@ fn partitioned() -> Result<Vec<u8>> {
     disk.extend(blob);
     disk.resize(16384 * 512, 0);
     Ok(disk)
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc: u32, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-        })
-    })
 }
 
 fn partitions(kind: Kind) -> Result<()> {

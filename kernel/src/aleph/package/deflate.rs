@@ -83,7 +83,8 @@ const CRC_TABLE: [u32; 256] = {
 };
 
 /// The CRC-32 of zip, gzip (RFC 1952, section 8) and partition tables.
-pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+#[must_use]
+pub fn crc32(bytes: &[u8]) -> u32 {
     crc32_on(0, bytes)
 }
 

@@ -26,7 +26,7 @@ mod zip;
 use alloc::boxed::Box;
 use core::fmt;
 
-pub(crate) use deflate::crc32;
+pub use deflate::crc32;
 pub use entrypoint::{NoScript, script};
 pub use export::{OutOfMemory, Packer, SLICE_BYTES, tar_gzip};
 pub use name::Name;

@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use fatfs::{FileSystem, FsOptions};
+use kernel::aleph::package::crc32;
 
 use super::*;
 
@@ -34,13 +35,6 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
-}
-
-/// CRC-32 as UEFI computes it (ISO 3309), bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1)))
-    })
 }
 
 /// Type, first sector, last sector and name of the entries of the table whose header is at `sector`,
