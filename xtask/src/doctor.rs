@@ -41,6 +41,13 @@ pub fn run() -> ExitCode {
         Ok(()) => println!("ok       KVM: --accel auto takes it"),
         Err(reason) => println!("note     no KVM ({reason}): guests run emulated, which works"),
     }
+    let packages = install::missing_of_the_tests().join(" ");
+    if !packages.is_empty() {
+        println!(
+            "note     the tests will install, where they may: sudo apt-get install \
+             --no-install-recommends {packages}"
+        );
+    }
     match guided::compiler().as_deref().and_then(first_line) {
         Some(found) => println!("ok       a C++ compiler (fuzzing): {found}"),
         None => println!("note     no C++ compiler: {}", guided::REMEDY),

@@ -18,7 +18,7 @@ pub struct Options {
     #[arg(long)]
     skip_machines: bool,
     /// How many machines run at the same time
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     machines: u32,
 }
 

@@ -17,6 +17,25 @@ pub const OVMF: &str = "/usr/share/ovmf/OVMF.fd";
 /// Debian's package that has it.
 pub const OVMF_PACKAGE: &str = "ovmf";
 
+/// What the tests need beside QEMU: a program or a file, and Debian's package that has it. They install
+/// what is missing.
+pub const OF_THE_TESTS: [(&str, &str); 6] = [
+    ("qemu-img", "qemu-utils"),
+    (OVMF, OVMF_PACKAGE),
+    ("grub-mkimage", "grub-pc-bin"),
+    ("/usr/lib/grub/x86_64-efi/linux.mod", "grub-efi-amd64-bin"),
+    ("skopeo", "skopeo"),
+    ("unsquashfs", "squashfs-tools"),
+];
+
+/// The packages of [`OF_THE_TESTS`] that are not there.
+#[must_use]
+pub fn missing_of_the_tests() -> Vec<&'static str> {
+    let is_missing = |name: &str| !Path::new(name).exists() && !external::exists(name);
+    let missing = OF_THE_TESTS.iter().filter(|(name, _)| is_missing(name));
+    missing.map(|(_, package)| *package).collect()
+}
+
 /// Installs QEMU by apt when it is missing and this user may, else says what to type.
 ///
 /// # Errors

@@ -71,7 +71,7 @@ pub struct Options {
     /// file with a PVH note, else what QEMU takes for a BIOS)
     #[arg(long, value_name = "FIRMWARE")]
     firmware: Option<String>,
-    /// For scripts: the URL is all that is printed; the log goes to target/aerolith-run.log
+    /// For scripts: URL and multiaddresses are all that is printed; the log goes to target/aerolith-run.log
     #[arg(long)]
     headless: bool,
     /// Leave no note for `cargo xtask send`
