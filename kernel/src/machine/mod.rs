@@ -9,7 +9,7 @@ mod instant;
 mod simulated;
 
 pub use instant::Instant;
-pub use simulated::{SIMULATED_EPOCH_MS, Simulated};
+pub use simulated::{SIMULATED_EPOCH_MS, Simulated, SimulatedLoop};
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;

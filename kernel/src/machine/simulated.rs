@@ -4,9 +4,10 @@ use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::Cell;
+use core::ops::ControlFlow;
 use core::time::Duration;
 
-use super::{BootPhase, HeapUse, IdleUse, Instant, Machine, NetworkDeviceUse};
+use super::{BootPhase, HeapUse, IdleUse, Instant, Machine, MainLoop, NetworkDeviceUse};
 
 /// Wall clock of a simulated machine at its entry: 2024-01-01T00:00:00Z, in milliseconds.
 pub const SIMULATED_EPOCH_MS: u64 = 1_704_067_200_000;
@@ -114,6 +115,38 @@ impl Machine for Simulated {
 
     fn network_device(&self) -> Option<NetworkDeviceUse> {
         Some(NetworkDeviceUse { send_stalls: 1, ..NetworkDeviceUse::default() })
+    }
+}
+
+/// The main loop of a simulated machine without a network, which sleeps in no time until nothing waits any more,
+/// or only for what comes after a moment.
+#[derive(Debug)]
+pub struct SimulatedLoop {
+    machine: Simulated,
+    end: Instant,
+}
+
+impl SimulatedLoop {
+    /// One that ends at this moment at the latest.
+    #[must_use]
+    pub fn until(machine: Simulated, end: Instant) -> Self {
+        Self { machine, end }
+    }
+}
+
+impl MainLoop for SimulatedLoop {
+    fn poll_network(&mut self, _: Instant) -> Option<Instant> {
+        None
+    }
+
+    fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {
+        match until.filter(|until| *until <= self.end) {
+            Some(until) => {
+                self.machine.sleep_until(until);
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(()),
+        }
     }
 }
 

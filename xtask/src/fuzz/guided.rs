@@ -55,6 +55,8 @@ pub enum Target {
     BootCode(Options),
     /// PVH start info, Linux boot parameters, memory map, command line
     BootInfo(Options),
+    /// Bundles of programs
+    Bundle(Options),
     /// Call results and call requests
     CallResults(Options),
     /// The configuration's bytes
@@ -101,6 +103,8 @@ pub enum Target {
     Websocket(Options),
     /// yamux frames, and any use of the streams
     Yamux(Options),
+    /// Messages for programs: posted, polled, and over the WebSocket of a message node
+    Subscription(Options),
     /// Packages of Aleph programs as tar files
     Tar(Options),
     /// Packages of Aleph programs as zip files
@@ -114,6 +118,7 @@ impl Target {
             Self::Acpi(options) => ("acpi", options),
             Self::BootCode(options) => ("boot-code", options),
             Self::BootInfo(options) => ("boot-info", options),
+            Self::Bundle(options) => ("bundle", options),
             Self::CallResults(options) => ("call-results", options),
             Self::Config(options) => ("config", options),
             Self::Cron(options) => ("cron", options),
@@ -137,6 +142,7 @@ impl Target {
             Self::Vsock(options) => ("vsock", options),
             Self::Websocket(options) => ("websocket", options),
             Self::Yamux(options) => ("yamux", options),
+            Self::Subscription(options) => ("subscription", options),
             Self::Tar(options) => ("tar", options),
             Self::Zip(options) => ("zip", options),
         }

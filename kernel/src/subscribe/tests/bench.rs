@@ -7,7 +7,6 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
-use core::ops::ControlFlow;
 use core::time::Duration;
 
 use air_core::value::Value;
@@ -21,7 +20,7 @@ use crate::aleph::program::{Code, Environment, Program, Resources, Source, Trigg
 use crate::aleph::trigger::Failure;
 use crate::config::AlephConfig;
 use crate::executor::{Executor, Signal, Slot, drive};
-use crate::machine::{Instant, MainLoop, SIMULATED_EPOCH_MS, Simulated};
+use crate::machine::{SIMULATED_EPOCH_MS, Simulated, SimulatedLoop};
 use crate::message_node::{Install, MessageNode, NodeError};
 use crate::program::Trigger;
 use crate::runnable::{Runnable, Runnables};
@@ -198,27 +197,6 @@ pub(crate) struct Bench {
     pub(crate) installs: Rc<Installs>,
 }
 
-struct Quiet {
-    machine: Simulated,
-    end: Instant,
-}
-
-impl MainLoop for Quiet {
-    fn poll_network(&mut self, _: Instant) -> Option<Instant> {
-        None
-    }
-
-    fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {
-        match until.filter(|until| *until <= self.end) {
-            Some(until) => {
-                self.machine.sleep_until(until);
-                ControlFlow::Continue(())
-            }
-            None => ControlFlow::Break(()),
-        }
-    }
-}
-
 impl Bench {
     pub(crate) fn new() -> Self {
         Self::with(Rc::new(Memory::new(16 << 20)), AlephConfig::default())
@@ -268,7 +246,7 @@ impl Bench {
     /// Lets this time pass, as far as anything waits for it.
     pub(crate) fn pass(&self, time: Duration) {
         let end = self.executor.now().after(time);
-        drive(&self.executor, &mut Quiet { machine: self.machine.clone(), end });
+        drive(&self.executor, &mut SimulatedLoop::until(self.machine.clone(), end));
     }
 
     /// Does something, and lets what follows happen.

@@ -6,6 +6,7 @@
 mod acpi;
 mod boot_code;
 mod boot_info;
+mod bundle;
 mod call_results;
 mod config;
 mod cron;
@@ -28,6 +29,7 @@ mod reader;
 mod reflection;
 mod script;
 mod step;
+mod subscription;
 #[path = "../../../../netstack/tests/support/mod.rs"]
 mod support;
 mod vsock;
@@ -52,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "acpi", run: acpi::run, memory_bytes: 4 << 20 },
     Target { name: "boot-code", run: boot_code::run, memory_bytes: 1 << 20 },
     Target { name: "boot-info", run: boot_info::run, memory_bytes: 1 << 20 },
+    Target { name: "bundle", run: bundle::run, memory_bytes: 1 << 20 },
     Target { name: "call-results", run: call_results::run, memory_bytes: 1 << 20 },
     Target { name: "config", run: config::run, memory_bytes: 1 << 20 },
     Target { name: "cron", run: cron::run, memory_bytes: 1 << 20 },
@@ -71,6 +74,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "script", run: script::run, memory_bytes: 8 << 20 },
     Target { name: "squashfs", run: package::squashfs, memory_bytes: 8 << 20 },
     Target { name: "step", run: step::run, memory_bytes: 64 << 20 },
+    Target { name: "subscription", run: subscription::run, memory_bytes: 16 << 20 },
     Target { name: "tar", run: package::tar, memory_bytes: 8 << 20 },
     Target { name: "volume", run: disk::volume, memory_bytes: 4 << 20 },
     Target { name: "vsock", run: vsock::run, memory_bytes: 8 << 20 },
