@@ -2,7 +2,8 @@
 //!
 //! A round asks for messages since the newest one that was seen, less [`POLL_OVERLAP_SECONDS`], because messages
 //! do not reach the message node in the order of their times; what comes back twice is known already. It goes
-//! through the pages, oldest first. An answer that is too large is asked for in smaller pages.
+//! through the pages, oldest first. An answer that is too large is asked for in smaller pages, which grow again with each
+//! round; a single message that is too large is passed over.
 //!
 //! # From when on
 //!
@@ -202,11 +203,19 @@ impl Poller {
                         number = 1;
                         continue;
                     }
+                    Err(NodeError::Http(ClientError::BodyTooLarge)) => {
+                        // One that no page can bring holds up none of those behind it.
+                        self.counts.unreadable.add(1);
+                        number += 1;
+                        continue;
+                    }
                     bytes => bytes?,
                 };
             let count = self.take(&bytes, cursor).await?;
             if count < *per_page {
                 cursor.is_partial = false;
+                // What made the pages small may be past.
+                *per_page = (*per_page * 2).min(MAX_MESSAGES_PER_PAGE);
                 return Ok(true);
             }
             number += 1;
@@ -227,7 +236,7 @@ impl Poller {
         let now = self.unix_seconds();
         for text in &texts {
             let fits = text.len() <= self.subscriber.message_bytes();
-            let Some(message) = Message::parse(text).ok().filter(|_| fits) else {
+            let Some(message) = fits.then(|| Message::parse(text).ok()).flatten() else {
                 self.counts.unreadable.add(1);
                 continue;
             };

@@ -12,7 +12,9 @@ use netstack::http::client::ClientError;
 
 use crate::config::AlephConfig;
 use crate::executor::Signal;
-use crate::limits::{MAX_CATCH_UP_SECONDS, MAX_PAGES_PER_ROUND, POLL_OVERLAP_SECONDS};
+use crate::limits::{
+    MAX_CATCH_UP_SECONDS, MAX_MESSAGES_PER_PAGE, MAX_PAGES_PER_ROUND, POLL_OVERLAP_SECONDS,
+};
 use crate::message_node::{MessageNode, NodeError, PollCounts, Poller};
 use crate::store::testing::Lasting;
 use crate::store::{Memory, Store};
@@ -214,6 +216,28 @@ fn an_answer_that_is_too_large_is_asked_for_in_smaller_pages() {
     world.pass(2);
     assert_eq!(noted.ran.borrow().len(), 60);
     assert_eq!(world.counts.failed.get(), 0);
+}
+
+#[test]
+fn a_message_that_is_too_large_is_passed_over_and_pages_grow_again() {
+    let world = Polled::new();
+    let noted = world.bench.host(1, r#"[{"channel":"A"}]"#);
+    world.feed.most.set(Some(20_000));
+    let author = Author::new(1);
+    world.feed.add(NOW, &author.note("A", NOW, &"x".repeat(20_000)));
+    for number in 1..4 {
+        world.feed.add(NOW + number, &author.note("A", NOW + number, "small"));
+    }
+    world.pass(5);
+    assert_eq!(noted.ran.borrow().len(), 3);
+    assert_eq!((world.counts.failed.get(), world.counts.unreadable.get()), (0, 1));
+    // Later it is too old to be asked for.
+    world.pass(POLL_OVERLAP_SECONDS + 100);
+    world.feed.add(NOW + 150, &author.note("A", NOW + 150, "late"));
+    world.pass(200);
+    assert_eq!(noted.ran.borrow().len(), 4);
+    let last = world.feed.asked.borrow().last().map(|target| number(target, "pagination"));
+    assert_eq!(last, Some(MAX_MESSAGES_PER_PAGE));
 }
 
 #[test]
