@@ -1,4 +1,4 @@
-//! A disk in memory whose power can be cut, and a store of memory that lasts, for tests.
+//! A disk in memory whose power can be cut, and stores that last or are damaged, for tests.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -219,5 +219,44 @@ impl Store for Lasting {
 
     fn is_lasting(&self) -> bool {
         true
+    }
+}
+
+/// A store one of whose values cannot be read.
+pub struct Damaged {
+    pub store: Rc<dyn Store>,
+    pub key: String,
+}
+
+impl Store for Damaged {
+    fn get<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        if key == self.key {
+            return ready(Err(StoreError::Damaged)).boxed_local();
+        }
+        self.store.get(key)
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+    ) -> LocalBoxFuture<'a, Result<(), StoreError>> {
+        self.store.put(key, value)
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<(), StoreError>> {
+        self.store.delete(key)
+    }
+
+    fn keys<'a>(&'a self, prefix: &'a str) -> LocalBoxFuture<'a, Result<Vec<String>, StoreError>> {
+        self.store.keys(prefix)
+    }
+
+    fn flush(&self) -> LocalBoxFuture<'_, Result<(), StoreError>> {
+        self.store.flush()
+    }
+
+    fn is_lasting(&self) -> bool {
+        self.store.is_lasting()
     }
 }

@@ -79,12 +79,17 @@ impl SeenLog {
         for key in self.store.keys(&self.prefix).await? {
             let number = key.strip_prefix(self.prefix.as_str());
             let number = number.and_then(|digits| u64::from_str_radix(digits, 16).ok());
-            let (Some(number), Some(bytes)) = (number, self.store.get(&key).await?) else {
-                continue;
-            };
-            let (until, entries) = decode(&bytes);
-            forgotten_until = forgotten_until.max(until);
+            let Some(number) = number else { continue };
+            // Also where a piece cannot be read: its key is not used for another.
             self.next = self.next.max(number.saturating_add(1));
+            let (until, entries) = match self.store.get(&key).await {
+                Ok(bytes) => decode(&bytes.unwrap_or_default()),
+                Err(error) => {
+                    warn!(target: "aleph", "{key} cannot be read: {error}");
+                    (0, Vec::new())
+                }
+            };
+            forgotten_until = forgotten_until.max(until);
             self.pieces.push_back(Piece { number, entries });
         }
         if forgotten_until > 0 {
@@ -94,6 +99,13 @@ impl SeenLog {
             self.seen.is_new(hash, *time);
         }
         Ok(())
+    }
+
+    /// The latest time of all messages that the program has seen, in milliseconds since 1970.
+    #[must_use]
+    pub fn latest(&self) -> u64 {
+        let times = self.pieces.iter().flat_map(|piece| &piece.entries).map(|(time, _)| *time);
+        times.chain(self.seen.forgotten_until()).max().unwrap_or(0)
     }
 
     /// Whether the program has seen a message, or is about to.
@@ -224,6 +236,7 @@ impl fmt::Debug for SeenLog {
 mod tests {
     use super::*;
     use crate::store::Memory;
+    use crate::store::testing::Damaged;
     use futures_util::FutureExt;
     use proptest::prelude::*;
 
@@ -301,6 +314,28 @@ mod tests {
         }
         let next = open(&store);
         assert!(all.iter().all(|(number, time)| next.has(&hash(*number), *time)));
+    }
+
+    #[test]
+    fn a_piece_that_the_disk_cannot_give_takes_no_other_with_it() {
+        let store = store();
+        let mut first = open(&store);
+        let piece = SEEN_PIECE_ENTRIES as u64;
+        (0..3 * piece).for_each(|number| assert!(run(&mut first, number, number + 1)));
+        for damaged in 0..3 {
+            let key = key(&first.prefix, damaged);
+            let store: Rc<dyn Store> = Rc::new(Damaged { store: store.clone(), key });
+            let next = open(&store);
+            let known =
+                (0..3 * piece).filter(|number| next.has(&hash(*number), number + 1)).count() as u64;
+            assert_eq!(known, 2 * piece, "{damaged}");
+        }
+        // Its number is not used for another.
+        let store: Rc<dyn Store> =
+            Rc::new(Damaged { store: store.clone(), key: key(&first.prefix, 2) });
+        let mut next = open(&store);
+        assert!(run(&mut next, 9999, 9999));
+        assert!(!run(&mut open(&store), 0, 1), "the first piece is still there");
     }
 
     proptest! {
