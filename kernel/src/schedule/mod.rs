@@ -157,7 +157,8 @@ impl Scheduler {
     /// Takes up programs that are new, and lets go of those that are gone.
     async fn update(&self, entries: &mut BTreeMap<ItemHash, Entry>, now: u64) {
         let all = self.programs.all();
-        entries.retain(|id, _| all.iter().any(|runnable| runnable.program().id == *id));
+        // One that was taken away and came again has the same name.
+        entries.retain(|_, entry| all.iter().any(|known| Rc::ptr_eq(known, &entry.runnable)));
         for runnable in all {
             let Some(schedule) = runnable.program().triggers.cron else { continue };
             let id = runnable.program().id.clone();

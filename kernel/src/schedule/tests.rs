@@ -198,6 +198,17 @@ fn a_program_that_comes_late_runs_at_its_next_time_and_one_that_goes_no_more() {
 }
 
 #[test]
+fn a_program_that_is_taken_away_and_comes_again_under_its_name_runs() {
+    let world = World::new(memory());
+    let first = world.add(1, "* * * * *");
+    world.pass(MINUTE);
+    world.programs.all.borrow_mut().clear();
+    let second = world.add(1, "* * * * *");
+    world.pass(MINUTE);
+    assert_eq!((first.ticks.borrow().len(), second.ticks.borrow().len()), (1, 1));
+}
+
+#[test]
 fn a_tick_is_skipped_while_the_last_run_is_under_way() {
     let world = World::new(memory());
     let slow = world.add(1, "* * * * *");

@@ -111,6 +111,10 @@ impl Lane {
         self.runnable.program()
     }
 
+    pub(super) fn is_of(&self, runnable: &Rc<dyn Runnable>) -> bool {
+        Rc::ptr_eq(&self.runnable, runnable)
+    }
+
     pub(super) fn id(&self) -> &ItemHash {
         &self.program().id
     }

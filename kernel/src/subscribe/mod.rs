@@ -352,8 +352,9 @@ impl Subscriber {
     fn lanes(&self) -> Vec<Rc<Lane>> {
         let all = self.parts.programs.all();
         let mut lanes = self.lanes.borrow_mut();
-        lanes.retain(|id, lane| {
-            let stays = all.iter().any(|runnable| runnable.program().id == *id);
+        lanes.retain(|_, lane| {
+            // One that was taken away and came again has the same name.
+            let stays = all.iter().any(|runnable| lane.is_of(runnable));
             if !stays {
                 lane.close();
             }

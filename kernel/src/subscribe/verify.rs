@@ -10,6 +10,7 @@ use crate::aleph::message::{ItemType, Message, Signed};
 use crate::aleph::resolve::is_permitted;
 use crate::aleph::schema::Refusals;
 use crate::aleph::signature::{self, SignatureError};
+use crate::aleph::trigger::milliseconds;
 use crate::limits::MAX_MESSAGE_AHEAD_MS;
 use crate::message_node::{Known, NodeError, fetch};
 
@@ -94,12 +95,7 @@ impl core::error::Error for Refused {}
 
 /// The time of a message's content, in milliseconds since 1970; of what is earlier, 0.
 pub(super) fn time_ms(message: &Message) -> Option<u64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the conversion saturates, and times are positive"
-    )]
-    message.content_time().map(|seconds| (seconds * 1000.0) as u64)
+    message.content_time().map(milliseconds)
 }
 
 impl Subscriber {

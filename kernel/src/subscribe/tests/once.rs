@@ -194,6 +194,20 @@ fn a_program_that_is_taken_away_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_program_that_is_taken_away_and_comes_again_under_its_name_runs() {
+    let bench = Bench::new();
+    let first = bench.host(1, r#"[{"channel":"A"}]"#);
+    let author = Author::new(1);
+    assert_eq!(bench.post(&author.note("A", NOW, "one")).unwrap().programs.len(), 1);
+    bench.evict();
+    let second = bench.host(1, r#"[{"channel":"A"}]"#);
+    let again = bench.post(&author.note("A", NOW, "one")).unwrap();
+    assert_eq!((again.programs.len(), again.repeated.len()), (0, 1));
+    assert_eq!(bench.post(&author.note("A", NOW, "two")).unwrap().programs.len(), 1);
+    assert_eq!((first.ran.borrow().len(), second.ran.borrow().len()), (1, 1));
+}
+
+#[test]
 fn a_store_that_fails_does_not_keep_programs_from_running() {
     // So little room that nothing fits.
     let bench = Bench::with(Rc::new(Memory::new(1)), AlephConfig::default());
