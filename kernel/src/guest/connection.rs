@@ -15,11 +15,10 @@ use super::limits::{
     HOST_ANSWER_MS, HOST_CONFIGURATION_MS, HOST_CONFIGURATION_PART, HOST_PIECE_BYTES,
     HOST_REQUEST_MS, SMALL_HOST_REQUEST_BYTES,
 };
-use super::{Guest, HostSocket, Phase, reply};
+use super::{Configured, Guest, HostSocket, Phase, Told, reply};
 use crate::aleph::host::{Kind, PackError, Run, complete_length, configuration_length, configured};
 use crate::aleph::limits::MAX_RUN_BYTES;
 use crate::aleph::trigger::Failure;
-use crate::program::Hosted;
 
 /// The bytes that ask for the end.
 const HALT: &[u8] = b"halt";
@@ -129,8 +128,8 @@ async fn configure<S: HostSocket>(guest: &Guest<S>, mut connection: Connection<S
             guest.phase.set(next);
         }
         match taken {
-            Some(Ok(hosted)) => {
-                *guest.hosted.borrow_mut() = Some(hosted);
+            Some(Ok(program)) => {
+                *guest.configured.borrow_mut() = Some(program);
                 configured()
             }
             Some(Err(Refusal::Closed)) => return,
@@ -148,7 +147,7 @@ async fn configure<S: HostSocket>(guest: &Guest<S>, mut connection: Connection<S
 async fn take<S: HostSocket>(
     guest: &Guest<S>,
     connection: &mut Connection<S::Stream>,
-) -> Result<Rc<Hosted>, Refusal> {
+) -> Result<Configured, Refusal> {
     let lost = |lost| match lost {
         Lost::Closed => Refusal::Closed,
         Lost::NoMemory => Refusal::NoMemory,
@@ -173,7 +172,9 @@ async fn take<S: HostSocket>(
     connection.bytes.try_reserve_exact(more).map_err(|_| Refusal::NoMemory)?;
     connection.receive_until(whole).await.map_err(lost)?;
     let message = connection.bytes.get(begin..whole).unwrap_or_default();
-    configuration::apply(guest, message).await
+    let hosted = configuration::apply(guest, message).await?;
+    let told = Told::open(guest.programs.store().clone(), hosted.definition().id()).await;
+    Ok(Configured { hosted, told: Rc::new(told) })
 }
 
 /// Why there is no request.
@@ -228,7 +229,7 @@ async fn request<S: HostSocket>(
             let bytes = core::mem::take(&mut connection.bytes);
             let message = bytes.get(..length).unwrap_or_default();
             let run = Run::decode(message).map_err(Unreceived::Malformed)?;
-            return Ok(reply::Task::of(guest, &run));
+            return Ok(reply::Task::of(&guest.programs, &run));
         }
         if permit.is_none() && connection.bytes.len() > SMALL_HOST_REQUEST_BYTES {
             permit = Some(guest.receiving.enter().map_err(|_| Unreceived::Busy)?.await);

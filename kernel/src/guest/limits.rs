@@ -15,6 +15,8 @@ pub const HOST_REQUEST_MS: u64 = 60_000;
 pub const HOST_CONFIGURATION_MS: u64 = 55_000;
 /// How long the host has to take an answer.
 pub const HOST_ANSWER_MS: u64 = 60_000;
+/// How long the host has to take each of the two lines that answer `halt`.
+pub const HOST_STOP_MS: u64 = 500;
 /// How long what is kept has to be written when the machine goes off: the host waits 5 s.
 pub const HOST_STORE_FLUSH_MS: u64 = 3_000;
 /// How long the host has to acknowledge the last connection when the machine goes off.

@@ -29,6 +29,12 @@
 //!
 //! The first disk that may be written names, by its mount, the directory that is kept between runs; what is
 //! kept is in the node's [`Store`](crate::store::Store).
+//!
+//! # Messages
+//!
+//! The program runs once for a message that has an item hash, however often the host tells of it, also over restarts
+//! where there is a volume: it is noted, and flushed, before the run begins. A run for which there is no room
+//! is tried again until there is, or the host closes the connection.
 
 mod api;
 mod configuration;
@@ -39,6 +45,7 @@ mod reply;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use api::HostApi;
 pub use configuration::{HTTP_VARIABLE, REPRODUCIBLE_VARIABLE, SECONDS_VARIABLE};
@@ -55,13 +62,16 @@ use log::{error, info, warn};
 
 use crate::aleph::host::{STOPPED, STOPPING};
 use crate::aleph::limits::MAX_RUN_BYTES;
-use crate::aleph::trigger::Seen;
 use crate::config::NetworkConfig;
 use crate::executor::Executor;
 use crate::program::{Gate, Hosted, Programs};
 use crate::store::BlockDevice;
 use connection::Connection;
-use limits::{HOST_CONNECTIONS_WAITING, HOST_RECEIVING_PART, HOST_SETTLE_MS, HOST_STORE_FLUSH_MS};
+use limits::{
+    HOST_CONNECTIONS_WAITING, HOST_RECEIVING_PART, HOST_SETTLE_MS, HOST_STOP_MS,
+    HOST_STORE_FLUSH_MS,
+};
+use told::Told;
 
 /// The port on which host and guest listen.
 pub const PORT: u32 = 52;
@@ -99,10 +109,16 @@ struct Guest<S> {
     programs: Programs,
     surroundings: Rc<dyn Surroundings>,
     phase: Cell<Phase>,
-    hosted: RefCell<Option<Rc<Hosted>>>,
+    configured: RefCell<Option<Configured>>,
     /// Who may receive a large request now.
     receiving: Gate,
-    seen: RefCell<Seen>,
+}
+
+/// What a configuration has brought.
+#[derive(Clone)]
+struct Configured {
+    hosted: Rc<Hosted>,
+    told: Rc<Told>,
 }
 
 /// Serves the host for ever, once it listens. Runs in tasks of `executor`.
@@ -125,9 +141,8 @@ pub fn serve<S: HostSocket>(
         programs,
         surroundings,
         phase: Cell::new(Phase::Unconfigured),
-        hosted: RefCell::default(),
+        configured: RefCell::default(),
         receiving: Gate::new(at_once, HOST_CONNECTIONS_WAITING),
-        seen: RefCell::default(),
     });
     executor.spawn(ready::tell(guest.clone()));
     let tasks = executor.clone();
@@ -152,7 +167,7 @@ impl<S: HostSocket> Guest<S> {
             return;
         }
         info!(target: "guest", "the host asks for an end");
-        let told = connection.send(STOPPING).await;
+        let told = self.within(HOST_STOP_MS, connection.send(STOPPING)).await == Some(true);
         let flushed = self.within(HOST_STORE_FLUSH_MS, self.programs.store().flush()).await;
         match flushed {
             Some(Ok(())) => {}
@@ -160,7 +175,7 @@ impl<S: HostSocket> Guest<S> {
             None => warn!(target: "guest", "what is kept is not flushed in time"),
         }
         if told {
-            connection.finish(STOPPED).await;
+            self.within(HOST_STOP_MS, connection.finish(STOPPED)).await;
         } else {
             drop(connection);
         }

@@ -1,32 +1,38 @@
 //! What a run request asks for, and the answer to it.
 
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use air_core::value::Value;
 
-use super::{Guest, HostSocket, Phase, first_line, with_line_feed};
+use super::{Configured, Guest, HostSocket, Phase, first_line, with_line_feed};
 use crate::aleph::host::{Run, error_reply, event_reply, http_reply};
 use crate::aleph::item_hash::ItemHash;
 use crate::aleph::limits::{MAX_TRIGGER_BODY_BYTES, MAX_TRIGGER_HEADERS};
-use crate::aleph::trigger::Failure;
+use crate::aleph::message::time_of;
 use crate::aleph::trigger::body::value_of;
-use crate::program::Trigger;
+use crate::aleph::trigger::{Failure, milliseconds};
+use crate::executor::Executor;
+use crate::limits::{MAX_MESSAGE_RETRY_MS, MIN_MESSAGE_RETRY_MS};
+use crate::program::{Hosted, Programs, Reply, Trigger};
 
 /// What is to be done for a request.
 pub(super) enum Task {
     /// The program is to run.
     Run(Trigger),
-    /// The program has run for this message.
-    Repeated,
+    /// The program is to run once for the message of this name, which says this time, in milliseconds since
+    /// 1970.
+    Once(ItemHash, Option<u64>, Trigger),
     /// It cannot run, for this reason.
     Refused(&'static str),
 }
 
 impl Task {
     /// What a request asks for.
-    pub(super) fn of<S: HostSocket>(guest: &Guest<S>, run: &Run<'_>) -> Self {
+    pub(super) fn of(programs: &Programs, run: &Run<'_>) -> Self {
         match run {
             Run::Http { headers, body, .. }
                 if headers.len() > MAX_TRIGGER_HEADERS || body.len() > MAX_TRIGGER_BODY_BYTES =>
@@ -34,7 +40,7 @@ impl Task {
                 Self::Refused("the request has too many headers or too large a body")
             }
             Run::Http { path, method, query, headers, body } => {
-                let inline = guest.programs.inline_body_bytes();
+                let inline = programs.inline_body_bytes();
                 let (inside, apart) = match body.len() <= inline {
                     true => (*body, None),
                     false => (&[][..], Some(Arc::from(*body))),
@@ -52,29 +58,31 @@ impl Task {
                 ]);
                 Self::Run(Trigger::Http { scope, body: apart })
             }
-            Run::Event(body) => Self::of_message(guest, *body),
+            Run::Event(body) => Self::of_message(programs.node().unix_time_ms(), *body),
         }
     }
 
     /// A program runs once for a message, however often the host tells of it. What is no message has no
     /// name by which it could be known again.
-    fn of_message<S: HostSocket>(guest: &Guest<S>, body: Option<&str>) -> Self {
+    fn of_message(time_ms: u64, body: Option<&str>) -> Self {
         let message = body.and_then(|body| Value::parse(body).ok());
         let member = |name| message.as_ref()?.as_object()?.get(name);
-        let named = member("item_hash").and_then(Value::as_str).and_then(|hash| hash.parse().ok());
-        let now = guest.programs.node().unix_time_ms();
-        if let Some(hash) = &named
-            && !guest.seen.borrow_mut().is_new(hash, now)
-        {
-            return Self::Repeated;
-        }
+        let named: Option<ItemHash> =
+            member("item_hash").and_then(Value::as_str).and_then(|hash| hash.parse().ok());
         let scope = object(alloc::vec![
             (Arc::from("type"), "aleph.message".into()),
             (Arc::from("body"), body.map_or(Value::Null, Value::from)),
         ]);
         let anonymous = || ItemHash::of(body.unwrap_or_default().as_bytes());
-        let item_hash = named.unwrap_or_else(anonymous);
-        Self::Run(Trigger::Message { item_hash, time_ms: now, scope })
+        let item_hash = named.clone().unwrap_or_else(anonymous);
+        let trigger = Trigger::Message { item_hash, time_ms, scope };
+        match named {
+            Some(name) => {
+                let content = member("content").and_then(Value::as_object);
+                Self::Once(name, content.and_then(time_of).map(milliseconds), trigger)
+            }
+            None => Self::Run(trigger),
+        }
     }
 }
 
@@ -90,17 +98,28 @@ fn object(members: Vec<(Arc<str>, Value)>) -> Value {
 
 /// Does it, and gives the bytes of the answer.
 pub(super) async fn answer<S: HostSocket>(guest: &Guest<S>, task: Task) -> Vec<u8> {
-    let trigger = match task {
-        Task::Run(trigger) => trigger,
-        Task::Repeated => return event_reply(&Value::Null),
+    let (once, trigger) = match task {
+        Task::Run(trigger) => (None, trigger),
+        Task::Once(name, time_ms, trigger) => (Some((name, time_ms)), trigger),
         Task::Refused(why) => return internal(why),
     };
-    let hosted = guest.hosted.borrow().clone();
-    let Some(hosted) = hosted.filter(|_| guest.phase.get() == Phase::Running) else {
+    let configured = guest.configured.borrow().clone();
+    let Some(configured) = configured.filter(|_| guest.phase.get() == Phase::Running) else {
         return internal("no program is configured");
     };
+    let Configured { hosted, told } = configured;
+    if let Some((name, time_ms)) = once
+        && !told.is_new(&name, time_ms, guest.programs.node().unix_time_ms()).await
+    {
+        return event_reply(&Value::Null);
+    }
     let is_http = matches!(trigger, Trigger::Http { .. });
-    match hosted.run(trigger).await {
+    let outcome = if is_http {
+        hosted.run(trigger).await
+    } else {
+        run_when_there_is_room(&guest.executor, &hosted, trigger).await
+    };
+    match outcome {
         Ok(reply) if is_http => match reply.answer() {
             Ok(answer) => http_reply(&answer),
             Err(failure) => of_failure(&failure),
@@ -108,6 +127,22 @@ pub(super) async fn answer<S: HostSocket>(guest: &Guest<S>, task: Task) -> Vec<u
         Ok(reply) => event_reply(reply.value().unwrap_or(&Value::Null)),
         Err(failure) if is_http => of_failure(&failure),
         Err(failure) => internal(&text_of(&failure)),
+    }
+}
+
+/// Runs the program for a message, which nobody may tell of again.
+async fn run_when_there_is_room(
+    executor: &Executor,
+    hosted: &Rc<Hosted>,
+    trigger: Trigger,
+) -> Result<Reply, Failure> {
+    let mut pause = MIN_MESSAGE_RETRY_MS;
+    loop {
+        match hosted.run(trigger.clone()).await {
+            Err(Failure::Busy) => executor.sleep(Duration::from_millis(pause)).await,
+            outcome => return outcome,
+        }
+        pause = (pause * 2).min(MAX_MESSAGE_RETRY_MS);
     }
 }
 

@@ -223,9 +223,7 @@ impl Message {
     /// what the item hash covers.
     #[must_use]
     pub fn content_time(&self) -> Option<f64> {
-        let number = self.content()?.get("time")?.as_number()?;
-        #[expect(clippy::cast_precision_loss, reason = "a time of this era is exact")]
-        number.as_float().or_else(|| number.as_i64().map(|whole| whole as f64))
+        time_of(self.content()?)
     }
 
     /// When it was published, in seconds since 1970.
@@ -328,4 +326,12 @@ pub(super) fn read_json(text: &str, most: usize, field: &str) -> Result<Value, R
         return Err(Refusals::one(field, Reason::TooLong(most)));
     }
     Value::parse(text).map_err(|_| Refusals::one(field, Reason::Not("JSON")))
+}
+
+/// When a content says that it was written, in seconds since 1970.
+#[must_use]
+pub fn time_of(content: &Object) -> Option<f64> {
+    let number = content.get("time")?.as_number()?;
+    #[expect(clippy::cast_precision_loss, reason = "a time of this era is exact")]
+    number.as_float().or_else(|| number.as_i64().map(|whole| whole as f64))
 }

@@ -17,4 +17,4 @@ mod tests;
 pub use failure::Failure;
 pub use reply::{Answer, BadReply, answer};
 pub use route::{Route, route};
-pub use seen::Seen;
+pub use seen::{Seen, milliseconds};

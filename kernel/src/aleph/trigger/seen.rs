@@ -5,6 +5,17 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use crate::aleph::item_hash::ItemHash;
 use crate::aleph::limits::MAX_SEEN_MESSAGES;
 
+/// A time in seconds since 1970 as this module counts: in milliseconds, what is earlier as 0.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the conversion saturates"
+)]
+#[must_use]
+pub fn milliseconds(seconds: f64) -> u64 {
+    (seconds * 1000.0) as u64
+}
+
 /// The messages that were seen, up to a number. When that is reached, the oldest by its own time is
 /// forgotten, and from then on whatever is not newer than it counts as seen: so nothing is dealt with
 /// twice, at the price that what comes very late is not dealt with at all.

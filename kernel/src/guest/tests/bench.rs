@@ -7,7 +7,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::{Future, poll_fn};
-use core::ops::ControlFlow;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 
@@ -19,10 +18,10 @@ use crate::aleph::host::{Configuration, Run, configured};
 use crate::config::{Config, IdentityConfig, NetworkConfig, Seed};
 use crate::executor::{Executor, Slot, drive};
 use crate::guest::{API_PORT, HostListener, HostSocket, PORT, Surroundings, serve};
-use crate::machine::{Instant, MainLoop, Simulated};
+use crate::machine::{Simulated, SimulatedLoop};
 use crate::node::Node;
 use crate::program::Programs;
-use crate::store::{BlockDevice, DeviceError, Memory, SECTOR_BYTES};
+use crate::store::{BlockDevice, DeviceError, Memory, SECTOR_BYTES, Store};
 
 /// The program that the tests run.
 pub const ECHO: &str = include_str!("../../../../examples/echo/main.air");
@@ -93,7 +92,12 @@ impl HostListener for WireListener {
 impl Wire {
     /// A connection of the host to the guest.
     pub fn connect_to_guest(&self) -> Pipe {
-        let (host, guest) = pipe::pair(65536);
+        self.connect_with_room(65536)
+    }
+
+    /// The same, by which so many bytes are on their way at most.
+    pub fn connect_with_room(&self, bytes: usize) -> Pipe {
+        let (host, guest) = pipe::pair(bytes);
         self.0.to_guest.borrow_mut().push_back(guest);
         if let Some(waker) = self.0.waiting.borrow_mut().take() {
             waker.wake();
@@ -188,34 +192,20 @@ pub struct Bench {
     pub noted: Rc<Noted>,
 }
 
-/// Sleeps in no time, until nothing waits or the time is over.
-struct Silent(Simulated, Instant);
-
-impl MainLoop for Silent {
-    fn poll_network(&mut self, _: Instant) -> Option<Instant> {
-        None
-    }
-
-    fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {
-        match until.filter(|until| *until <= self.1) {
-            Some(until) => {
-                self.0.sleep_until(until);
-                ControlFlow::Continue(())
-            }
-            None => ControlFlow::Break(()),
-        }
-    }
-}
-
 impl Bench {
     /// A guest that has just booted.
     pub fn new() -> Self {
+        Self::on(Rc::new(Memory::new(16 << 20)))
+    }
+
+    /// One with what this store has.
+    pub fn on(store: Rc<dyn Store>) -> Self {
         let machine = Simulated::new(7);
         let executor = Executor::new(Rc::new(machine.clone()));
         let seed = Some(Seed::new([1; 32]));
         let config = Config { identity: IdentityConfig { seed }, ..Config::default() };
         let node = Node::new(Rc::new(machine.clone()), executor.clone(), config);
-        let programs = Programs::new(node, Rc::new(Memory::new(16 << 20)));
+        let programs = Programs::new(node, store);
         let (wire, noted) = (Wire::default(), Rc::<Noted>::default());
         Self { machine, executor, programs, wire, noted }
     }
@@ -236,7 +226,7 @@ impl Bench {
     /// Lets everything go on for so many seconds, or until nothing waits.
     pub fn run_for(&self, seconds: u64) {
         let end = self.executor.now().after(Duration::from_secs(seconds));
-        drive(&self.executor, &mut Silent(self.machine.clone(), end));
+        drive(&self.executor, &mut SimulatedLoop::until(self.machine.clone(), end));
     }
 
     /// Sends bytes on a connection of their own, in pieces of so many; what comes back until the guest

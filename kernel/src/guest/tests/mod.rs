@@ -22,6 +22,7 @@ use crate::aleph::host::{
 use crate::aleph::limits::MAX_TRIGGER_BODY_BYTES;
 use crate::aleph::trigger::{Answer, Failure};
 use crate::executor::Slot;
+use crate::store::{Memory, Store};
 use air_core::value::Value;
 use bench::{Bench, HASH, configuration, read_to_end, request, serve_api, taken};
 
@@ -191,6 +192,76 @@ fn a_message_that_has_a_name_runs_once() {
     assert_eq!(again, event_reply(&Value::Null));
 }
 
+/// A message of this name, as a host tells of it.
+fn told(number: u32) -> Vec<u8> {
+    let hash = crate::aleph::item_hash::ItemHash::of(&number.to_le_bytes());
+    Run::Event(Some(&format!("{{\"item_hash\":\"{hash}\"}}"))).encode()
+}
+
+#[test]
+fn a_message_that_was_told_of_before_a_restart_does_not_run_again() {
+    let store: Rc<dyn Store> = Rc::new(Memory::new(1 << 20));
+    for life in 0..3 {
+        let bench = Bench::on(store.clone()).serve();
+        // Before there is a program nothing is taken for told.
+        assert!(contains(&bench.ask(&told(100 + life)), "no program is configured"));
+        assert_eq!(bench.configure(&configuration()), configured());
+        assert!(contains(&bench.ask(&told(100 + life)), "echo"));
+        for number in 0..100 {
+            let answer = bench.ask(&told(number));
+            assert_eq!(contains(&answer, "echo"), life == 0, "{number} in life {life}");
+        }
+        bench.executor.shut_down();
+    }
+}
+
+#[test]
+fn messages_told_of_at_the_same_time_are_all_noted() {
+    let store: Rc<dyn Store> = Rc::new(Memory::new(1 << 20));
+    for is_new in [true, false] {
+        let bench = Bench::on(store.clone()).serve();
+        assert_eq!(bench.configure(&configuration()), configured());
+        let answers: Vec<_> = (0..20).map(|number| bench.send(&told(number), 999)).collect();
+        bench.run_for(10);
+        assert!(answers.iter().all(|answer| contains(&taken(answer), "echo") == is_new));
+        bench.executor.shut_down();
+    }
+}
+
+#[test]
+fn more_messages_than_are_remembered_run_though_the_clock_stands_still_or_is_set_back() {
+    let bench = Bench::configured();
+    bench.machine.set_clock(None);
+    let many = u32::try_from(crate::limits::MAX_SEEN_PER_PROGRAM).unwrap() + 10;
+    for number in 0..many {
+        assert!(contains(&bench.ask(&told(number)), "echo"), "{number}");
+    }
+    bench.machine.set_clock(Some(1000));
+    assert!(contains(&bench.ask(&told(many)), "echo"));
+    for number in [many - 1, many] {
+        assert_eq!(bench.ask(&told(number)), event_reply(&Value::Null), "{number}");
+    }
+    assert!(contains(&bench.ask(&told(0)), "echo"), "it says no time, and is forgotten");
+}
+
+#[test]
+fn messages_that_say_their_time_never_run_twice() {
+    let bench = Bench::configured();
+    let many = u32::try_from(crate::limits::MAX_SEEN_PER_PROGRAM).unwrap() + 10;
+    let told = |number: u32| {
+        let hash = crate::aleph::item_hash::ItemHash::of(&number.to_le_bytes());
+        let time = 1_700_000_000 + number;
+        let message = format!(r#"{{"item_hash":"{hash}","content":{{"time":{time}.5}}}}"#);
+        Run::Event(Some(&message)).encode()
+    };
+    for number in 0..many {
+        assert!(contains(&bench.ask(&told(number)), "echo"), "{number}");
+    }
+    for number in [0, 9, 10, many - 1] {
+        assert_eq!(bench.ask(&told(number)), event_reply(&Value::Null), "{number}");
+    }
+}
+
 #[test]
 fn a_host_that_hangs_up_ends_the_run() {
     let bench = Bench::configured();
@@ -290,6 +361,21 @@ fn halt_says_both_lines_and_switches_off() {
         assert!(contains(&bench.request("/ping", "", b""), "no program is configured"));
         assert_eq!(bench.ask(b"halt"), b"");
     }
+}
+
+#[test]
+fn a_host_that_takes_no_answer_to_halt_holds_nothing_up() {
+    let bench = Bench::configured();
+    let mut pipe = bench.wire.connect_with_room(1);
+    let held = Slot::new();
+    let slot = held.clone();
+    bench.executor.spawn(async move {
+        pipe.write_all(b"halt").await.unwrap();
+        slot.put(pipe);
+    });
+    bench.run_for(5);
+    assert!(bench.noted.is_off.get());
+    drop(taken(&held));
 }
 
 #[test]
