@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -13,7 +14,7 @@ use crate::workspace;
 /// Where the node's log and our own words go.
 #[derive(Debug)]
 pub(super) struct Console {
-    log: Option<File>,
+    log: Option<(PathBuf, File)>,
     ports: Ports,
     phases: Vec<Phase>,
     /// The node's multiaddresses as they are reached from here.
@@ -44,7 +45,8 @@ impl Console {
     pub(super) fn new(options: &Options, ports: Ports) -> Result<Self> {
         let log = if options.headless {
             let path = workspace::target().join("aerolith-run.log");
-            Some(File::create(&path).with_context(|| path.display().to_string())?)
+            let file = File::create(&path).with_context(|| path.display().to_string())?;
+            Some((path, file))
         } else {
             None
         };
@@ -65,10 +67,15 @@ impl Console {
         self.serving
     }
 
+    /// The file with the node's log, where it is not shown.
+    pub(super) fn log_file(&self) -> Option<&Path> {
+        self.log.as_ref().map(|(path, _)| path.as_path())
+    }
+
     /// Takes a line of the node's log.
     pub(super) fn line(&mut self, line: &str) -> Result<()> {
         match &mut self.log {
-            Some(file) => writeln!(file, "{line}")?,
+            Some((_, file)) => writeln!(file, "{line}")?,
             None => println!("{line}"),
         }
         self.phases.extend(Phase::parse(line));

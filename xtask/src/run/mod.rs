@@ -270,6 +270,9 @@ fn follow(console: &mut Console, mut vm: Vm, stop: &AtomicBool) -> Result<Option
                 eprintln!("it never was ready to serve; has it enough memory (--memory)?");
             }
             let good = code == 33 || (code == 0 && served);
+            if let Some(file) = console.log_file().filter(|_| !good) {
+                eprintln!("what it and QEMU said is in {}", file.display());
+            }
             return Ok(Some(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
         }
         vm.pause(cursor);

@@ -174,7 +174,11 @@ impl Memory {
     }
 }
 
-fn metric(url: &Url, name: &str) -> Result<f64> {
+/// A figure of the `/metrics` of the node at `url`; `name` with its labels.
+///
+/// # Errors
+/// When it is not there.
+pub fn metric(url: &Url, name: &str) -> Result<f64> {
     let url = Url { path: "/metrics".to_owned(), ..url.clone() };
     let page = http::request(&url, "GET", b"", ANSWER_LIMIT)?.text();
     let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::Trial;
-use xtask::http::Response;
+use xtask::http::{Connection, Response};
 
 use crate::node::{Kind, MICROVM, Node, Q35};
 use crate::trial;
@@ -50,20 +50,20 @@ fn survives(kind: Kind) -> Result<()> {
 
 /// Several clients send the script at the same time.
 fn at_once(node: &Node, script: &str) -> Result<Vec<Response>> {
+    let connections = node.connections(CLIENTS)?;
     thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| node.air("", script))).collect();
+        let send = |mut connection: Connection| {
+            scope.spawn(move || connection.request("POST", "/air", script.as_bytes()))
+        };
+        let clients: Vec<_> = connections.into_iter().map(send).collect();
         let joined = clients.into_iter().map(|client| client.join());
         joined.map(|answer| answer.map_err(|_| anyhow!("a client's thread panicked"))?).collect()
     })
 }
 
 fn used_percent(node: &Node) -> Result<f64> {
-    let page = node.get("/metrics")?.text();
-    let value = |name: &str| -> Result<f64> {
-        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        Ok(line.with_context(|| format!("no {name}"))?.trim().parse()?)
-    };
-    Ok(100.0 * value("aerolith_heap_used_bytes")? / value("aerolith_heap_size_bytes")?)
+    Ok(100.0 * node.metric("aerolith_heap_used_bytes")?
+        / node.metric("aerolith_heap_size_bytes")?)
 }
 
 fn call(service: &str, function: &str, arguments: &str, output: &str) -> String {

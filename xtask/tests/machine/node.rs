@@ -12,6 +12,7 @@ use xtask::node_config::NodeConfig;
 use xtask::process::Process;
 use xtask::qemu::accelerator::{self, Wanted};
 use xtask::qemu::{Forward, Guest, Machine, MmioLayout, Network, Vm, ports};
+use xtask::subject::metric;
 
 use crate::peer::Peer;
 
@@ -175,6 +176,12 @@ impl Node {
         Connection::open(&self.authority(), ANSWER_LIMIT)
     }
 
+    /// So many connections at once.
+    pub fn connections(&self, count: usize) -> Result<Vec<Connection>> {
+        let open = |_| Connection::open_answered(&self.authority(), "/health", ANSWER_LIMIT);
+        (0..count).map(open).collect()
+    }
+
     pub fn get(&self, path: &str) -> Result<Response> {
         self.request("GET", path, b"")
     }
@@ -183,9 +190,17 @@ impl Node {
         self.request("POST", &format!("/air{query}"), script.as_bytes())
     }
 
+    fn url(&self, path: &str) -> Url {
+        Url { authority: self.authority(), path: path.to_owned() }
+    }
+
+    /// A figure of its `/metrics`.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        metric(&self.url("/metrics"), name)
+    }
+
     pub fn request(&self, method: &str, path: &str, body: &[u8]) -> Result<Response> {
-        let url = Url { authority: self.authority(), path: path.to_owned() };
-        request(&url, method, body, ANSWER_LIMIT)
+        request(&self.url(path), method, body, ANSWER_LIMIT)
             .with_context(|| format!("{method} {path}\n{}", self.vm.report()))
     }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::Trial;
 use xtask::http::Connection;
 
-use crate::node::{ANSWER_LIMIT, Kind, MICROVM, Node, Q35};
+use crate::node::{Kind, MICROVM, Node, Q35};
 use crate::trial;
 
 const CONNECTIONS: usize = 20;
@@ -28,8 +28,7 @@ pub fn add(trials: &mut Vec<Trial>) {
 
 fn many_requests(kind: Kind) -> Result<()> {
     let node = Node::boot(kind)?;
-    let open = |_| Connection::open_answered(&node.authority(), "/health", ANSWER_LIMIT);
-    let connections = (0..CONNECTIONS).map(open).collect::<Result<Vec<_>>>()?;
+    let connections = node.connections(CONNECTIONS)?;
     let outcome = thread::scope(|scope| {
         let workers: Vec<_> = connections
             .into_iter()

@@ -70,19 +70,13 @@ fn serves_in(kind: Kind, gib: u32) -> Result<()> {
         guest.extra.extend(words.map(str::to_owned));
         Ok(())
     })?;
-    let heap = metric(&node, "aerolith_heap_size_bytes")?;
+    let heap = node.metric("aerolith_heap_size_bytes")?;
     let memory = u64::from(gib) * GIB;
-    ensure!(heap < memory && heap > memory - TAKEN, "a heap of {heap} bytes in {gib} GiB");
+    let (most, least) = (memory as f64, (memory - TAKEN) as f64);
+    ensure!(heap < most && heap > least, "a heap of {heap} bytes in {gib} GiB");
     let resident = kilobytes(&format!("/proc/{}/status", node.vm.id()), "VmRSS")?;
     ensure!(resident < TOUCHED, "{resident} bytes of {gib} GiB were touched");
     node.check_alive()
-}
-
-fn metric(node: &Node, name: &str) -> Result<u64> {
-    let page = node.get("/metrics")?.text();
-    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    let value = line.with_context(|| format!("/metrics has no {name}\n{page}"))?;
-    value.parse().with_context(|| format!("{name} {value}"))
 }
 
 /// Takes memory until there is none: as much as the machine has, in both halves of the address space.
@@ -114,8 +108,8 @@ fn boots_beside(kind: Kind, cores: u32) -> Result<()> {
     })?;
     let line = format!("boot: {cores} processors, one used");
     ensure!(node.vm.text().contains(&line), "no {line:?}\n{}", node.vm.text());
-    let counted = metric(&node, "aerolith_processors")?;
-    ensure!(counted == u64::from(cores), "/metrics counts {counted}");
+    let counted = node.metric("aerolith_processors")?;
+    ensure!(counted == f64::from(cores), "/metrics counts {counted}");
     node.check_alive()
 }
 
