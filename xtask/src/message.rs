@@ -13,6 +13,8 @@ use kernel::aleph::program::{Code, Program, Resources, Source, Triggers};
 use kernel::aleph::schema::Refusals;
 use kernel::aleph::signature::{self, SignatureError};
 
+use crate::program_folder;
+
 /// Aleph messages
 #[derive(Debug, Args)]
 pub struct Options {
@@ -24,7 +26,7 @@ pub struct Options {
 enum Verb {
     /// Says whether messages are well formed and signed by their sender, and if not, what is wrong
     Check {
-        /// Files with one message each; `-` is standard input
+        /// Files with one message each, and folders with a program; `-` is standard input
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -38,7 +40,7 @@ pub fn run(options: &Options) -> Result<()> {
     let Verb::Check { files } = &options.verb;
     let mut refused = 0;
     for file in files {
-        let verdict = check(&read(file)?);
+        let verdict = if file.is_dir() { check_folder(file) } else { check(&read(file)?) };
         refused += usize::from(!verdict.is_accepted);
         println!("{}: {}", file.display(), verdict.words.join("\n    "));
     }
@@ -54,6 +56,16 @@ struct Verdict {
     is_accepted: bool,
     /// Lines of text.
     words: Vec<String>,
+}
+
+/// The message of a folder as a node gets it, with what it leaves open put in.
+fn check_folder(folder: &Path) -> Verdict {
+    match program_folder::package(folder) {
+        Ok(package) => check(&String::from_utf8_lossy(&package.message)),
+        Err(error) => {
+            Verdict { is_accepted: false, words: vec!["refused".to_owned(), format!("{error:#}")] }
+        }
+    }
 }
 
 fn check(text: &str) -> Verdict {
@@ -218,6 +230,18 @@ mod tests {
         assert!(verdict.words[1].starts_with("content.code.encoding is none of"));
         let verdict = check(&document.replace(r#""cron":"0 0 30 2 *""#, ""));
         assert_eq!(verdict.words[2], "nothing runs it");
+    }
+
+    #[test]
+    fn a_folder_is_checked_as_it_is_packed() {
+        let examples = crate::workspace::root().join("examples");
+        for name in ["aqua", "counter", "cron", "echo", "fan-out", "hello", "message"] {
+            let verdict = check_folder(&examples.join(name));
+            assert!(verdict.is_accepted, "{name}: {:?}", verdict.words);
+        }
+        let verdict = check_folder(&examples);
+        assert!(!verdict.is_accepted);
+        assert!(verdict.words[1].contains("message.json"), "{:?}", verdict.words);
     }
 
     #[test]
