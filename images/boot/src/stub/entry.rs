@@ -36,6 +36,8 @@ stub_tables:
 stub_stack:
     .skip {stack}
 stub_stack_top:
+stub_flags:                             # the flags with which the firmware runs
+    .quad 0
     .popsection
 
     .pushsection .stub.start, "ax", @progbits
@@ -194,8 +196,6 @@ stub_enter_kernel:
     # EFI: rcx = image handle, rdx = system table; the firmware's stack. Its calling convention
     # keeps more registers than Rust's does here.
 stub_efi:
-    cli
-    cld
     push rbp
     mov rbp, rsp
     push rbx
@@ -205,7 +205,12 @@ stub_efi:
     push r13
     push r14
     push r15
-    sub rsp, 168
+    pushfq
+    cli
+    cld
+    mov rax, [rsp]
+    mov [rip + stub_flags], rax
+    sub rsp, 160
     and rsp, -16
     movups [rsp], xmm6
     movups [rsp + 16], xmm7
@@ -236,7 +241,8 @@ stub_efi:
     movups xmm13, [rsp + 112]
     movups xmm14, [rsp + 128]
     movups xmm15, [rsp + 144]
-    lea rsp, [rbp - 56]
+    lea rsp, [rbp - 64]
+    popfq
     pop r15
     pop r14
     pop r13
@@ -245,11 +251,11 @@ stub_efi:
     pop rsi
     pop rbx
     pop rbp
-    sti
     ret
 
-    # Calls the firmware: rdi = its function, then five arguments. Interrupts are on only within:
-    # their handlers use the stack below, where the code around keeps data (the red zone).
+    # Calls the firmware: rdi = its function, then five arguments. Interrupts are as the firmware had
+    # them only within: their handlers use the stack below, where the code around keeps data (the red
+    # zone). Small firmware has them off, and no handlers: the first one would be the machine's end.
     .globl stub_firmware
 stub_firmware:
     push rbp
@@ -261,7 +267,8 @@ stub_firmware:
     mov r9, r8
     mov r8, rcx
     mov rcx, rsi
-    sti
+    push [rip + stub_flags]
+    popfq
     call rax
     cli
     mov rsp, rbp
