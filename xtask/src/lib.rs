@@ -33,6 +33,7 @@ pub mod run;
 pub mod run_record;
 pub mod send;
 pub mod sizes;
+pub mod small_firmware;
 pub mod soak;
 pub mod stock_client;
 pub mod subject;

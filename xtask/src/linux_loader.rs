@@ -12,9 +12,9 @@ use object::elf::{FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 
 /// Where the loader lies: 32 MiB, so that the guest needs more.
-const BASE: u32 = 0x200_0000;
+pub(crate) const BASE: u32 = 0x200_0000;
 /// What the memory map calls usable, from 1 MiB: the guest needs 64 MiB.
-const MEMORY_END: u64 = 62 << 20;
+pub(crate) const MEMORY_END: u64 = 62 << 20;
 
 const GDT: u32 = BASE + 0x200;
 const GDT_POINTER: u32 = BASE + 0x240;
@@ -72,34 +72,32 @@ pub fn kernel(start: u64, entry: u64, memory: u64, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Something to load.
-struct Segment<'a> {
-    start: u64,
-    memory: u64,
-    bytes: &'a [u8],
+pub(crate) struct Segment<'a> {
+    pub(crate) start: u64,
+    pub(crate) memory: u64,
+    pub(crate) bytes: &'a [u8],
 }
 
 /// The loader's memory: code, tables, parameters.
 fn loader(entry: u32, kernel_end: u64, command_line: &str, paging: Paging) -> Result<Vec<u8>> {
-    let mut memory = Memory(vec![0; LOADER_BYTES]);
+    let mut memory = Memory::new(LOADER_BYTES);
     memory.put(BASE, &code(entry, paging))?;
     // Null, null, 0x10 = 64-bit code, 0x18 = data: the selectors that the protocol names.
     let descriptors = [0, 0, 0x00AF_9B00_0000_FFFF_u64, 0x00CF_9300_0000_FFFF];
-    for (slot, descriptor) in (GDT..).step_by(8).zip(descriptors) {
-        memory.put(slot, &descriptor.to_le_bytes())?;
-    }
+    memory.put_words(GDT, &descriptors)?;
     memory.put(GDT_POINTER, &31u16.to_le_bytes())?;
     memory.put(GDT_POINTER + 2, &GDT.to_le_bytes())?;
-    memory.put(LEVEL5, &u64::from(LEVEL4 | 3).to_le_bytes())?;
-    memory.put(LEVEL4, &u64::from(LEVEL3 | 3).to_le_bytes())?;
-    memory.put(LEVEL3, &u64::from(LEVEL2 | 3).to_le_bytes())?;
+    for (table, next) in [(LEVEL5, LEVEL4), (LEVEL4, LEVEL3), (LEVEL3, LEVEL2)] {
+        memory.put_words(table, &[u64::from(next | 3)])?;
+    }
     let kernel_pages = (0..kernel_end).step_by(2 << 20);
     for page in kernel_pages.chain([u64::from(BASE)]) {
         let slot = LEVEL2 + 8 * u32::try_from(page / LARGE_PAGE)?;
-        memory.put(slot, &(page | 0x83).to_le_bytes())?;
+        memory.put_words(slot, &[page | 0x83])?;
     }
     memory.put(COMMAND_LINE, command_line.as_bytes())?;
     boot_params(&mut memory)?;
-    Ok(memory.0)
+    Ok(memory.into_bytes())
 }
 
 /// The fields that a loader of an ELF image fills.
@@ -160,10 +158,25 @@ fn code(entry: u32, paging: Paging) -> Vec<u8> {
 }
 
 /// The loader's memory, by address.
-struct Memory(Vec<u8>);
+pub(crate) struct Memory(Vec<u8>);
 
 impl Memory {
-    fn put(&mut self, address: u32, bytes: &[u8]) -> Result<()> {
+    /// So many zeroes from [`BASE`] on.
+    pub(crate) fn new(bytes: usize) -> Memory {
+        Memory(vec![0; bytes])
+    }
+
+    /// What is there.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(crate) fn put_words(&mut self, address: u32, words: &[u64]) -> Result<()> {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.put(address, &bytes)
+    }
+
+    pub(crate) fn put(&mut self, address: u32, bytes: &[u8]) -> Result<()> {
         let start = usize::try_from(address - BASE)?;
         let room = self.0.get_mut(start..start + bytes.len()).context("beyond the loader")?;
         room.copy_from_slice(bytes);
@@ -172,7 +185,7 @@ impl Memory {
 }
 
 /// An ELF64 image of these segments, with a PVH note that names the loader.
-fn image(segments: &[Segment<'_>]) -> Vec<u8> {
+pub(crate) fn image(segments: &[Segment<'_>]) -> Vec<u8> {
     let mut note = Vec::new();
     for word in [4u32, 8, 18] {
         note.extend(word.to_le_bytes());

@@ -21,7 +21,7 @@ mod esp;
 mod identity;
 mod inputs;
 pub mod oci;
-mod portable_executable;
+pub(crate) mod portable_executable;
 pub mod qcow2;
 mod reproducible;
 mod runtime;

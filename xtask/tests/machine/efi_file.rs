@@ -1,4 +1,5 @@
-//! The bzImage as EFI reads it: what all firmware demands, and what small firmware demands beside that.
+//! The bzImage as EFI reads it: what all firmware demands, and what rust-hypervisor-firmware demands
+//! beside that.
 
 use std::fs;
 
@@ -17,7 +18,9 @@ const PAGE: u32 = 4096;
 
 pub fn add(trials: &mut Vec<Trial>) {
     trials.push(crate::plain("image::is_an_efi_application_that_may_lie_anywhere", application));
-    trials.push(crate::plain("image::meets_what_rust_hypervisor_firmware_demands", small_firmware));
+    trials.push(crate::plain("image::has_its_efi_headers_in_the_first_two_sectors", first_sectors));
+    trials.push(crate::plain("image::has_its_sections_at_whole_sectors", whole_sectors));
+    trials.push(crate::plain("image::has_one_block_of_relocations_that_is_empty", relocations));
     trials.push(crate::plain("image::carries_the_same_kernel_in_every_form", same_kernel));
 }
 
@@ -59,9 +62,8 @@ fn application() -> Result<()> {
     Ok(())
 }
 
-/// It reads the first 1024 bytes only, copies sections by whole sectors, and wants blocks of
-/// relocations that end where their section does.
-fn small_firmware() -> Result<()> {
+/// It reads so many before it knows how long the headers are, and copies headers by whole sectors.
+fn first_sectors() -> Result<()> {
     let file = file()?;
     let dos = ImageDosHeader::parse(&*file)?;
     ensure!(dos.nt_headers_offset() < SECTOR, "the PE header is not in the first sector");
@@ -69,18 +71,46 @@ fn small_firmware() -> Result<()> {
     let (headers, _) = ImageNtHeaders64::parse(&*file, &mut offset)?;
     let sections = headers.sections(&*file, offset)?;
     let table_end = offset + 40 * sections.len() as u64;
-    ensure!(table_end <= 1024, "the section table ends at {table_end}");
-    for section in sections.iter() {
+    ensure!(table_end <= 2 * u64::from(SECTOR), "the section table ends at {table_end}");
+    let header_bytes = headers.optional_header().size_of_headers.get(LittleEndian);
+    ensure!(u64::from(header_bytes) >= table_end && header_bytes.is_multiple_of(SECTOR));
+    let first = sections.iter().map(|section| section.virtual_address.get(LittleEndian)).min();
+    ensure!(first.is_some_and(|first| first >= header_bytes), "a section within the headers");
+    Ok(())
+}
+
+/// It leaves out sections that lie elsewhere in the file, and seeks to each of them, empty or not; it
+/// clears each one's memory, which has to be within the image.
+fn whole_sectors() -> Result<()> {
+    let file = file()?;
+    let mut offset = ImageDosHeader::parse(&*file)?.nt_headers_offset().into();
+    let (headers, _) = ImageNtHeaders64::parse(&*file, &mut offset)?;
+    let image_bytes = headers.optional_header().size_of_image.get(LittleEndian);
+    for section in headers.sections(&*file, offset)?.iter() {
         let at = section.pointer_to_raw_data.get(LittleEndian);
         ensure!(at.is_multiple_of(SECTOR), "a section at {at} in the file");
+        ensure!((at as usize) < file.len(), "a section at the file's end");
+        let start = section.virtual_address.get(LittleEndian);
+        ensure!(start + section.virtual_size.get(LittleEndian) <= image_bytes, "at {start:#x}");
     }
-    let relocations = sections.iter().find(|section| section.raw_name() == b".reloc");
-    let relocations = relocations.context("no relocations")?;
-    let start = relocations.pointer_to_raw_data.get(LittleEndian) as usize;
-    let bytes = relocations.virtual_size.get(LittleEndian) as usize;
-    let table = &file[start..start + bytes];
+    Ok(())
+}
+
+/// It goes through blocks until the directory's length is used up, to the byte.
+fn relocations() -> Result<()> {
+    const RELOCATIONS: usize = 5;
+    let file = file()?;
+    let mut offset = ImageDosHeader::parse(&*file)?.nt_headers_offset().into();
+    let (headers, directories) = ImageNtHeaders64::parse(&*file, &mut offset)?;
+    let directory = directories.get(RELOCATIONS).context("no relocations")?;
+    let start = directory.virtual_address.get(LittleEndian);
+    let sections = headers.sections(&*file, offset)?;
+    let section = sections.iter().find(|one| one.virtual_address.get(LittleEndian) == start);
+    let section = section.context("the relocations are no section of their own")?;
+    let at = section.pointer_to_raw_data.get(LittleEndian) as usize;
+    let table = &file[at..at + directory.size.get(LittleEndian) as usize];
     let length = table.get(4..8).and_then(<[u8]>::first_chunk).context("no block")?;
-    ensure!(u32::from_le_bytes(*length) as usize == bytes, "the block's length");
+    ensure!(u32::from_le_bytes(*length) as usize == table.len(), "the block's length");
     ensure!(table[8..].iter().all(|&byte| byte == 0), "there is something to relocate");
     Ok(())
 }

@@ -18,6 +18,7 @@ use xtask::process::Process;
 use xtask::qemu::install::{self, OVMF, OVMF_PACKAGE};
 use xtask::qemu::monitor;
 use xtask::qemu::{Disk, Guest, Network, PROGRAM, Vm, Writes};
+use xtask::small_firmware;
 
 use crate::loaders::{built_boot_code, damage, write};
 use crate::node::{ANSWER_LIMIT, Kind, Node, PC, PORTS, Q35, guest, started};
@@ -60,6 +61,9 @@ pub fn add(trials: &mut Vec<Trial>) {
         trials.push(trial(Q35, &name, move |_| by_run_command(firmware, package)));
     }
     trials.push(crate::plain("run::refuses_what_is_no_firmware_before_it_builds", no_firmware));
+    for kind in [PC, Q35] {
+        trials.push(trial(kind, "serves_by_efi_that_has_interrupts_off", by_small_firmware));
+    }
     trials.push(trial(Q35, "serves_by_grub_under_efi", by_grub_under_efi));
     trials.push(trial(Q35, "takes_the_command_line_of_efi", efi_command_line));
     trials.push(trial(Q35, "says_so_when_efi_starts_a_damaged_kernel", efi_fails));
@@ -224,6 +228,20 @@ fn no_firmware() -> Result<()> {
         "error: --firmware takes `seabios`, `ovmf` or a file, and /no/such/file cannot be read";
     ensure!(words.starts_with(expected), "{words}");
     Ok(())
+}
+
+/// As rust-hypervisor-firmware starts it; there a single call with interrupts on resets the machine.
+fn by_small_firmware(kind: Kind) -> Result<()> {
+    let folder = TempDir::with_prefix("aerolith-small-firmware-")?;
+    let wrapped = small_firmware::wrap(&fs::read(build::paths(Image::Product).bzimage)?)?;
+    let mut guest = guest(kind, Image::Product)?;
+    guest.kernel = Some(write(folder.path(), "firmware.elf", &wrapped)?);
+    guest.command_line.clear();
+    guest.memory_mib = 64;
+    guest.network = Network::user(&PORTS);
+    let node = Node::start(guest)?;
+    ensure!(!node.vm.text().contains("no ACPI"), "{}", node.vm.text());
+    node.check_alive()
 }
 
 /// GRUB as EFI's boot loader: it takes over the machine, and leaves it to the kernel to find ACPI.

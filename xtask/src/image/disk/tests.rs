@@ -8,6 +8,8 @@ use kernel::aleph::package::crc32;
 
 use super::*;
 
+mod small_firmware;
+
 const KERNEL: &[u8] = &[0x4D; 1_500_000];
 
 fn contents() -> Contents<'static> {
