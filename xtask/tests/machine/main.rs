@@ -29,6 +29,7 @@ mod power;
 #[path = "../network/program_checks.rs"]
 mod program_checks;
 mod programs;
+mod rust_vmm;
 #[path = "../network/send_command.rs"]
 mod send;
 mod serve;
@@ -54,6 +55,7 @@ fn main() {
     harness::add(&mut trials);
     elf::add(&mut trials);
     efi_file::add(&mut trials);
+    rust_vmm::add(&mut trials);
     boot::add(&mut trials);
     serve::add(&mut trials);
     examples::add(&mut trials);
