@@ -77,6 +77,21 @@ pub fn negotiate(transport: &mut impl Transport, wanted: u64) -> Result<u64, Ini
     Ok(agreed)
 }
 
+/// Tells the device to stop if what came after [`negotiate`] failed, and passes that on.
+///
+/// # Errors
+///
+/// That of `result`, or [`InitError::Reset`] if the device does not stop.
+pub fn stop_on_error<R>(
+    transport: &mut impl Transport,
+    result: Result<R, InitError>,
+) -> Result<R, InitError> {
+    if result.is_err() {
+        reset(transport)?;
+    }
+    result
+}
+
 /// Tells the device that its queues are ready.
 pub fn finish(transport: &mut impl Transport, agreed: u64) {
     let mut status = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER | DeviceStatus::DRIVER_OK;
@@ -145,6 +160,17 @@ mod tests {
         assert_eq!(negotiate(&mut old, VERSION_1), Ok(0));
         finish(&mut old, 0);
         assert!(!old.get_status().contains(DeviceStatus::FEATURES_OK));
+    }
+
+    #[test]
+    fn a_device_whose_start_failed_is_told_to_stop() {
+        let mut device = device(VERSION_1);
+        negotiate(&mut device, VERSION_1).unwrap();
+        assert_eq!(stop_on_error(&mut device, Ok(1)), Ok(1));
+        assert_ne!(device.get_status(), DeviceStatus::empty());
+        let failed: Result<(), _> = Err(InitError::Config);
+        assert_eq!(stop_on_error(&mut device, failed), Err(InitError::Config));
+        assert_eq!(device.get_status(), DeviceStatus::empty());
     }
 
     #[test]

@@ -41,12 +41,11 @@ impl<T: Transport> VirtioRng<T> {
     ///
     /// # Errors
     ///
-    /// [`InitError`].
+    /// [`InitError`]; the device has been told to stop then.
     pub fn new(mut transport: T) -> Result<Self, InitError> {
         let agreed = init::negotiate(&mut transport, VERSION_1)?;
-        let queue =
-            VirtQueue::new(&mut transport, QUEUE, false, false).map_err(InitError::Queue)?;
-        let mut queue = ManuallyDrop::new(queue);
+        let queue = VirtQueue::new(&mut transport, QUEUE, false, false).map_err(InitError::Queue);
+        let mut queue = ManuallyDrop::new(init::stop_on_error(&mut transport, queue)?);
         // Its answer is waited for.
         queue.set_dev_notify(false);
         init::finish(&mut transport, agreed);

@@ -134,19 +134,16 @@ impl<T: Transport> VirtioNet<T> {
         fallback_mac: [u8; 6],
     ) -> Result<Self, InitError> {
         let agreed = init::negotiate(&mut transport, WANTED)?;
-        let mac = Self::read_mac(&transport, agreed)?.unwrap_or(fallback_mac);
-        let mtu = Self::read_mtu(&transport, agreed)?;
-        let rings = Ring::new(&mut transport, RECEIVE, Direction::Receive).and_then(|receive| {
-            Ring::new(&mut transport, TRANSMIT, Direction::Transmit)
-                .map(|transmit| (receive, transmit))
+        let parts = Self::read_mac(&transport, agreed).and_then(|mac| {
+            let mtu = Self::read_mtu(&transport, agreed)?;
+            let mut ring = |number, direction| {
+                Ring::new(&mut transport, number, direction).map_err(InitError::Queue)
+            };
+            let receive = ring(RECEIVE, Direction::Receive)?;
+            Ok((mac, mtu, receive, ring(TRANSMIT, Direction::Transmit)?))
         });
-        let ((mut receive, slots), (mut transmit, free)) = match rings {
-            Ok(rings) => rings,
-            Err(error) => {
-                init::reset(&mut transport)?;
-                return Err(InitError::Queue(error));
-            }
-        };
+        let (mac, mtu, (mut receive, slots), (mut transmit, free)) =
+            init::stop_on_error(&mut transport, parts)?;
         receive.set_interrupts(false);
         transmit.set_interrupts(false);
         init::finish(&mut transport, agreed);
@@ -164,7 +161,7 @@ impl<T: Transport> VirtioNet<T> {
             free,
             interrupt,
             armed: false,
-            mac,
+            mac: mac.unwrap_or(fallback_mac),
             mtu,
             reports_link: agreed & FEATURE_STATUS != 0,
             link_up: true,
@@ -265,16 +262,17 @@ impl<T: Transport> VirtioNet<T> {
     /// An interrupt line is acknowledged here, before the queues are looked at, so that whatever
     /// comes after the look raises it anew.
     pub fn prepare_idle(&mut self) -> bool {
-        if self.has_failed() {
-            return false;
-        }
-        self.flush();
         if self.interrupt == Interrupt::Line {
+            // A device that has failed too: its line would wake us for ever.
             let status = self.shared.transport.borrow_mut().ack_interrupt();
             if status.contains(InterruptStatus::DEVICE_CONFIGURATION_INTERRUPT) {
                 self.refresh_link();
             }
         }
+        if self.has_failed() {
+            return false;
+        }
+        self.flush();
         // Without a free transmit buffer nothing is received either (smoltcp wants to answer at
         // once), so what is waited for then is a sent frame.
         let starved = self.free.is_empty();

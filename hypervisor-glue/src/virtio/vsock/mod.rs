@@ -79,15 +79,10 @@ impl<T: Transport> VirtioVsock<T> {
     /// [`InitError`]; the device has been told to stop then.
     pub fn new(mut transport: T, interrupt: Interrupt) -> Result<Self, InitError> {
         let agreed = init::negotiate(&mut transport, VERSION_1)?;
-        let cid = read_cid(&transport)?;
-        let ((receive, receive_slots), (transmit, free), (events, event_slots)) =
-            match rings(&mut transport) {
-                Ok(rings) => rings,
-                Err(error) => {
-                    init::reset(&mut transport)?;
-                    return Err(InitError::Queue(error));
-                }
-            };
+        let parts = read_cid(&transport)
+            .and_then(|cid| Ok((cid, rings(&mut transport).map_err(InitError::Queue)?)));
+        let (cid, rings) = init::stop_on_error(&mut transport, parts)?;
+        let ((receive, receive_slots), (transmit, free), (events, event_slots)) = rings;
         init::finish(&mut transport, agreed);
         let mut device = VirtioVsock {
             transport: RefCell::new(transport),
@@ -231,13 +226,14 @@ impl<T: Transport> VirtioVsock<T> {
     /// An interrupt line is acknowledged here, before the queues are looked at, so that whatever
     /// comes after the look raises it anew.
     pub fn prepare_idle(&mut self) -> bool {
+        if self.interrupt == Interrupt::Line {
+            // A device that has failed too: its line would wake us for ever.
+            self.transport.borrow_mut().ack_interrupt();
+        }
         if self.failed {
             return self.failure_untold;
         }
         self.flush();
-        if self.interrupt == Interrupt::Line {
-            self.transport.borrow_mut().ack_interrupt();
-        }
         // Without a free transmit buffer received packets cannot be answered, so what is waited for
         // then is a sent one.
         let starved = self.free.is_empty();
