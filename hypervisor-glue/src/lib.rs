@@ -26,6 +26,7 @@ pub mod boot;
 pub mod clock;
 pub mod cpu;
 pub mod entropy;
+mod fields;
 pub mod fw_cfg;
 pub mod limits;
 pub mod logger;

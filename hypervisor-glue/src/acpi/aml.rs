@@ -5,7 +5,7 @@
 //! Where a table computes the same things, nothing is found, and the caller goes without.
 
 use super::MmioDevice;
-use super::tables::{u32_at, u64_at};
+use crate::fields::{u32_at, u64_at};
 use crate::limits::{AML_DEVICE_SPAN, VIRTIO_MMIO_BYTES, VIRTIO_MMIO_DEVICES};
 use alloc::vec::Vec;
 

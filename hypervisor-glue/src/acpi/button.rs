@@ -3,7 +3,7 @@
 
 use super::aml;
 use super::fadt::{FLAG_HARDWARE_REDUCED, FLAGS, PM1A_CONTROL};
-use super::tables::{u16_at, u32_at};
+use crate::fields::{u16_at, u32_at};
 
 const SYSTEM_INTERRUPT: usize = 46;
 const COMMAND_PORT: usize = 48;

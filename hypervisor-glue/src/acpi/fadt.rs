@@ -1,6 +1,6 @@
 //! The FADT: power off, reset, and where the DSDT is (ACPI 6.5 section 5.2.9).
 
-use super::tables::{u32_at, u64_at};
+use crate::fields::{u32_at, u64_at};
 
 const DSDT: usize = 40;
 pub(super) const PM1A_CONTROL: usize = 64;

@@ -1,6 +1,6 @@
 //! The MADT: interrupt controllers (ACPI 6.5 section 5.2.12).
 
-use super::tables::{u16_at, u32_at, u64_at};
+use crate::fields::{u16_at, u32_at, u64_at};
 use crate::limits::ACPI_ENTRIES;
 use alloc::vec::Vec;
 

@@ -1,6 +1,6 @@
 //! The MCFG: where PCI configuration space is in memory (PCI Firmware 3.3 section 4.1.2).
 
-use super::tables::{u16_at, u64_at};
+use crate::fields::{u16_at, u64_at};
 use crate::limits::ACPI_ENTRIES;
 
 const ENTRIES: usize = 44;

@@ -1,5 +1,6 @@
 //! The frame of all tables: RSDP, RSDT or XSDT, headers, checksums (ACPI 6.5 section 5.2).
 
+use crate::fields::{u32_at, u64_at};
 use crate::limits::{ACPI_TABLE_BYTES, ACPI_TABLES};
 use alloc::vec::Vec;
 use core::fmt;
@@ -138,22 +139,4 @@ fn sum(bytes: &[u8]) -> u8 {
 
 fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
-}
-
-/// The 16-bit field at `offset`.
-#[must_use]
-pub fn u16_at(table: &[u8], offset: usize) -> Option<u16> {
-    table.get(offset..)?.first_chunk().map(|field| u16::from_le_bytes(*field))
-}
-
-/// The 32-bit field at `offset`.
-#[must_use]
-pub fn u32_at(table: &[u8], offset: usize) -> Option<u32> {
-    table.get(offset..)?.first_chunk().map(|field| u32::from_le_bytes(*field))
-}
-
-/// The 64-bit field at `offset`.
-#[must_use]
-pub fn u64_at(table: &[u8], offset: usize) -> Option<u64> {
-    table.get(offset..)?.first_chunk().map(|field| u64::from_le_bytes(*field))
 }
