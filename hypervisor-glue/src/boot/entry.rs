@@ -80,8 +80,6 @@ boot_gdt:
 boot_gdt_pointer:
     .word 23
     .quad boot_gdt
-no_long_mode_text:
-    .asciz "aerolith: cannot boot: the CPU has no 64-bit mode\r\n"
     .popsection
 
     .pushsection .text.boot, "ax", @progbits
@@ -94,13 +92,21 @@ pvh_entry:
     rdtsc
     mov edi, eax
     mov ebp, edx
+    # Loaders look at what the file holds: the stacks behind it may lie where no RAM is.
+    mov ecx, offset too_little_memory_text
+    mov eax, 0x5AA5C33C
+    mov [__image_end - 4], eax
+    cmp [__image_end - 4], eax
+    jne 2f
     lea esp, [__stack_main_top]
     mov eax, 0x80000000
     cpuid
+    mov ecx, offset no_long_mode_text
     cmp eax, 0x80000001
     jb 2f
     mov eax, 0x80000001
     cpuid
+    mov ecx, offset no_long_mode_text
     bt edx, 29                          # long mode
     jnc 2f
     mov ebx, edi
@@ -120,17 +126,27 @@ pvh_entry:
     lea eax, [1f]
     push eax
     retf
-    # A CPU that cannot run us: say so on the first serial port, and stop.
-2:  lea esi, [no_long_mode_text]
+    # A machine that cannot run us: say so on the first serial port, and reset, as a machine that ends does.
+    # Nobody has read the command line yet, which may name a port for an exit code.
+2:  mov esi, ecx
     mov edx, 0x3F8
 3:  lodsb
     test al, al
     jz 4f
     out dx, al
     jmp 3b
-4:  cli
-    hlt
-    jmp 4b
+4:  mov al, 0xFE                        # by the keyboard controller, else by a triple fault
+    out 0x64, al
+    lidt [no_interrupt_table]
+    int3
+7:  hlt
+    jmp 7b
+no_interrupt_table:
+    .long 0, 0
+too_little_memory_text:
+    .asciz "aerolith: cannot boot: too little memory for the kernel\r\n"
+no_long_mode_text:
+    .asciz "aerolith: cannot boot: the CPU has no 64-bit mode\r\n"
 
     .code64
 1:  mov r13d, esi

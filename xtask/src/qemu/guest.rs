@@ -176,6 +176,8 @@ pub struct Guest {
     pub cores: u32,
     /// Words of the kernel's command line.
     pub command_line: Vec<String>,
+    /// Whether there is a device that gives random numbers.
+    pub random: bool,
     /// Network device.
     pub network: Network,
     /// Its hardware address, where QEMU's own will not do.
@@ -212,6 +214,7 @@ impl Guest {
             memory_mib: 64,
             cores: 1,
             command_line: vec![format!("aerolith.debug_exit={EXIT_PORT:#x}")],
+            random: true,
             network: Network::None,
             mac: None,
             bridged: false,
@@ -267,8 +270,10 @@ impl Guest {
             words.pair("-global", "virtio-mmio.force-legacy=false");
         }
         let bus = self.machine.bus();
-        words.pair("-object", "rng-builtin,id=entropy");
-        words.pair("-device", format!("virtio-rng-{bus},rng=entropy"));
+        if self.random {
+            words.pair("-object", "rng-builtin,id=entropy");
+            words.pair("-device", format!("virtio-rng-{bus},rng=entropy"));
+        }
         for (number, disk) in self.disks.iter().enumerate() {
             words.pair("-drive", disk.word(number));
             let device = format!("virtio-blk-{bus},drive=disk{number}");

@@ -6,10 +6,11 @@ use serde_json::Value;
 use xtask::bench::boot::{INSTRUCTIONS_AIM, instructions};
 use xtask::boot_log::Phase;
 use xtask::build::{self, Image};
+use xtask::qemu::{Guest, Vm};
 
 use crate::node::{
-    Kind, MICROVM, MICROVM_BARE, MICROVM_BARE_LEGACY, MICROVM_LEGACY, Node, PC, Passage, Q35,
-    Q35_BARE, configure,
+    BOOT_LIMIT, Kind, MICROVM, MICROVM_BARE, MICROVM_BARE_LEGACY, MICROVM_LEGACY, Node, PC,
+    Passage, Q35, Q35_BARE, configure, guest,
 };
 use crate::trial;
 
@@ -33,6 +34,12 @@ pub fn add(trials: &mut Vec<Trial>) {
     for kind in [MICROVM, Q35] {
         trials.push(trial(kind, "answers_within_the_instructions_aimed_at", few_instructions));
     }
+    for kind in [MICROVM, Q35] {
+        trials.push(trial(kind, "says_why_it_cannot_boot_without_random_numbers", no_random));
+        trials.push(trial(kind, "says_why_it_cannot_boot_in_too_little_memory", little_memory));
+    }
+    // microvm's firmware is itself of 64 bits.
+    trials.push(trial(PC, "says_why_it_cannot_boot_on_a_cpu_without_64_bits", small_cpu));
     trials.push(trial(MICROVM, "says_why_it_does_not_take_a_broken_configuration", broken_config));
 }
 
@@ -107,6 +114,45 @@ fn static_address(kind: Kind, passage: Passage) -> Result<()> {
     })?;
     ensure!(node.guest_url()? == "http://10.0.2.77:8123/", "{}", node.ready_line);
     node.check_alive()
+}
+
+/// A CPU of the time before RDRAND, and no device.
+fn no_random(kind: Kind) -> Result<()> {
+    const CANNOT_BOOT: i32 = 43;
+    cannot_boot(kind, "no source of random numbers", CANNOT_BOOT, |guest| {
+        guest.random = false;
+        guest.extra.extend(["-cpu", "qemu64"].map(str::to_owned));
+    })
+}
+
+/// What QEMU gives for a reset, by -no-reboot: before the command line is read no port is known for more.
+const RESET: i32 = 0;
+
+/// The file fits; the stacks do not.
+fn little_memory(kind: Kind) -> Result<()> {
+    cannot_boot(kind, "too little memory for the kernel", RESET, |guest| guest.memory_mib = 4)
+}
+
+fn small_cpu(kind: Kind) -> Result<()> {
+    cannot_boot(kind, "the CPU has no 64-bit mode", RESET, |guest| {
+        guest.extra.extend(["-cpu", "qemu32"].map(str::to_owned));
+    })
+}
+
+fn cannot_boot(
+    kind: Kind,
+    why: &str,
+    expected: i32,
+    change: impl FnOnce(&mut Guest),
+) -> Result<()> {
+    let mut guest = guest(kind, Image::Product)?;
+    change(&mut guest);
+    let mut vm = Vm::start(&guest)?;
+    let code = vm.wait_exit(BOOT_LIMIT)?;
+    let line = format!("cannot boot: {why}");
+    ensure!(vm.text().contains(&line), "no {line:?}\n{}", vm.report());
+    ensure!(code == expected, "exit code {code}\n{}", vm.report());
+    Ok(())
 }
 
 fn broken_config(kind: Kind) -> Result<()> {
