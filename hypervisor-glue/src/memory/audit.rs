@@ -5,9 +5,12 @@
 
 use core::fmt;
 
+use super::address::PhysRange;
 #[cfg(feature = "freestanding")]
 use super::page_tables::{ADDRESS_MASK, table_at};
 use super::page_tables::{ENTRIES, NO_EXECUTE, PRESENT, WRITABLE, level_bytes, subtable_of};
+#[cfg(feature = "freestanding")]
+use super::stacks::Stack;
 
 /// Bit of an entry that lets unprivileged code use the page.
 const USER: u64 = 1 << 2;
@@ -27,28 +30,34 @@ pub struct Audit {
     pub user: u64,
     /// In the first page, where null pointers lead.
     pub null: u64,
+    /// In the guard pages below the stacks.
+    pub guards: u64,
 }
 
 impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Audit { code, data, constants, writable_code, user, null } = self;
+        let Audit { code, data, constants, writable_code, user, null, guards } = self;
         write!(
             f,
             "{code} bytes of code, {data} of data, {constants} of constants, {writable_code} writable and \
-             executable, {user} for unprivileged code, {null} at null"
+             executable, {user} for unprivileged code, {null} at null, {guards} in guard pages"
         )
     }
 }
 
 impl Audit {
-    /// Counts the pages under a table of `level` (1 = page table). `read` gives the entry of a table, by
-    /// the table's physical address and the entry's number.
-    pub fn of(root: u64, level: u32, read: &impl Fn(u64, usize) -> u64) -> Audit {
+    /// Counts the pages under a table of `level` (1 = page table). `guards` are those that nothing may be
+    /// mapped in. `read` gives the entry of a table, by the table's physical address and the entry's number.
+    pub fn of(
+        root: u64,
+        level: u32,
+        guards: &[PhysRange],
+        read: &impl Fn(u64, usize) -> u64,
+    ) -> Audit {
         let mut audit = Audit::default();
-        audit.walk(
-            Branch { table: root, level, address: 0, writable: true, user: true, never: false },
-            read,
-        );
+        let all =
+            Branch { table: root, level, address: 0, writable: true, user: true, never: false };
+        audit.walk(all, guards, read);
         audit
     }
 
@@ -60,7 +69,8 @@ impl Audit {
         let level = if registers::read_cr4() & registers::CR4_LA57 == 0 { 4 } else { 5 };
         // Nobody adds to them meanwhile.
         let _tables = super::TABLES.lock();
-        Audit::of(registers::read_cr3() & ADDRESS_MASK, level, &|table, index| {
+        let guards = Stack::ALL.map(Stack::guard);
+        Audit::of(registers::read_cr3() & ADDRESS_MASK, level, &guards, &|table, index| {
             // What is no address is no table either.
             let Some(table) = table_at(table) else { return 0 };
             let entry = table.as_ptr().cast::<u64>().wrapping_add(index);
@@ -70,7 +80,7 @@ impl Audit {
         })
     }
 
-    fn walk(&mut self, branch: Branch, read: &impl Fn(u64, usize) -> u64) {
+    fn walk(&mut self, branch: Branch, guards: &[PhysRange], read: &impl Fn(u64, usize) -> u64) {
         let mut address = branch.address;
         for index in 0..ENTRIES {
             let entry = read(branch.table, index);
@@ -85,15 +95,15 @@ impl Audit {
                     table: 0,
                 };
                 match subtable_of(entry, branch.level) {
-                    Some(table) => self.walk(Branch { table, ..below }, read),
-                    None => self.count(&below, level_bytes(branch.level)),
+                    Some(table) => self.walk(Branch { table, ..below }, guards, read),
+                    None => self.count(&below, level_bytes(branch.level), guards),
                 }
             }
             address = address.saturating_add(level_bytes(branch.level));
         }
     }
 
-    fn count(&mut self, page: &Branch, bytes: u64) {
+    fn count(&mut self, page: &Branch, bytes: u64, guards: &[PhysRange]) {
         let kind = match (page.writable, page.never) {
             (true, false) => &mut self.writable_code,
             (true, true) => &mut self.data,
@@ -106,6 +116,11 @@ impl Audit {
         }
         if page.address == 0 {
             self.null = self.null.saturating_add(bytes);
+        }
+        let end = page.address.saturating_add(bytes);
+        for guard in guards {
+            let common = PhysRange::new(page.address.max(guard.start), end.min(guard.end));
+            self.guards = self.guards.saturating_add(common.bytes());
         }
     }
 }
@@ -126,7 +141,6 @@ struct Branch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::PhysRange;
     use crate::memory::page_tables::{Abilities, PageTables, Rights, Table, TableSource};
     use core::ptr::NonNull;
     use std::boxed::Box;
@@ -136,10 +150,13 @@ mod tests {
     /// A table beside the first, which is at `PAGE`.
     const SECOND: u64 = 2 * PAGE;
     const LARGE: u64 = 1 << 7;
+    const LARGE_BYTES: u64 = 2 << 20;
 
     /// Tables by address, of which only the entries that are not zero are written down.
     fn audit(level: u32, tables: &BTreeMap<(u64, usize), u64>) -> Audit {
-        Audit::of(PAGE, level, &|table, index| tables.get(&(table, index)).copied().unwrap_or(0))
+        let guards = [PhysRange::new(3 * LARGE_BYTES - PAGE, 3 * LARGE_BYTES + PAGE)];
+        let read = |table, index| tables.get(&(table, index)).copied().unwrap_or(0);
+        Audit::of(PAGE, level, &guards, &read)
     }
 
     #[test]
@@ -160,8 +177,9 @@ mod tests {
     fn large_pages_count_whole_and_the_null_page_is_noticed() {
         let page = PRESENT | WRITABLE | NO_EXECUTE | LARGE;
         let tables = BTreeMap::from([((PAGE, 0), page), ((PAGE, 3), page)]);
-        let large = 2 << 20;
-        assert_eq!(audit(2, &tables), Audit { data: 2 * large, null: large, ..Audit::default() });
+        let expected =
+            Audit { data: 2 * LARGE_BYTES, null: LARGE_BYTES, guards: PAGE, ..Audit::default() };
+        assert_eq!(audit(2, &tables), expected);
     }
 
     struct Leaking;
@@ -186,7 +204,7 @@ mod tests {
         for (start, end, rights) in ranges {
             tables.map(PhysRange::new(start * PAGE, end * PAGE), rights, &mut Leaking).unwrap();
         }
-        let audit = Audit::of(tables.root(), 4, &|table, index| {
+        let audit = Audit::of(tables.root(), 4, &[], &|table, index| {
             let table = core::ptr::with_exposed_provenance::<u64>(usize::try_from(table).unwrap());
             // SAFETY: the tables were leaked, and have so many entries.
             unsafe { table.wrapping_add(index).read() }

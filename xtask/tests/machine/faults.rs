@@ -39,6 +39,7 @@ pub fn add(trials: &mut Vec<Trial>) {
     for kind in [MICROVM, Q35, PC] {
         trials.push(trial(kind, "maps_no_page_both_writable_and_executable", no_writable_code));
     }
+    trials.push(trial(MICROVM, "has_what_the_cpu_offers_for_protection_switched_on", protected));
     for kind in [MICROVM, Q35] {
         for (word, code, mark, function) in FAULTS {
             let name = format!("fault_{word}_ends_with_a_report_and_code_{code}");
@@ -65,10 +66,28 @@ fn no_writable_code(kind: Kind) -> Result<()> {
     for moment in ["boot", "service"] {
         let mark = format!("boot: pages at {moment}: ");
         let line = vm.wait_for(&mark, BOOT_LIMIT)?;
-        let sound = ", 0 writable and executable, 0 for unprivileged code, 0 at null";
+        let sound =
+            ", 0 writable and executable, 0 for unprivileged code, 0 at null, 0 in guard pages";
         ensure!(line.contains(sound), "{line}");
         let code = line.split_once(&mark).and_then(|(_, rest)| rest.split(' ').next());
         ensure!(code.is_some_and(|code| code != "0"), "no code was found: {line}");
+    }
+    Ok(())
+}
+
+/// What the report of a fault shows of the control registers.
+fn protected(kind: Kind) -> Result<()> {
+    const WRITE_PROTECT: u64 = 1 << 16;
+    const UMIP_SMEP_SMAP: u64 = 1 << 11 | 1 << 20 | 1 << 21;
+    let mut guest = guest(kind, Image::FaultInjection)?;
+    guest.command_line.push("aerolith.fault=ud".to_owned());
+    let mut vm = Vm::start(&guest)?;
+    vm.wait_exit(END_LIMIT)?;
+    let report = vm.text();
+    for (register, wanted) in [("cr0 ", WRITE_PROTECT), ("cr4 ", UMIP_SMEP_SMAP)] {
+        let value = report.split_once(register).and_then(|(_, rest)| rest.get(..16));
+        let value = u64::from_str_radix(value.with_context(|| vm.report())?, 16)?;
+        ensure!(value & wanted == wanted, "{register}{value:x} lacks bits of {wanted:x}");
     }
     Ok(())
 }
