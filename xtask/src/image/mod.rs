@@ -24,7 +24,7 @@ pub mod oci;
 pub(crate) mod portable_executable;
 pub mod qcow2;
 mod reproducible;
-mod runtime;
+pub mod runtime;
 mod sums;
 mod tar;
 mod zip;
