@@ -8,12 +8,11 @@ use core::ops::ControlFlow;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use hypervisor_glue::virtio::blk::{BlkError, VirtioBlk};
 use hypervisor_glue::virtio::{Interrupt, MachineTransport};
-use hypervisor_glue::{apic, clock};
 use kernel::executor::{self, Executor, Slot};
 use kernel::machine::{Instant, MainLoop};
 use kernel::store::{self, BlockDevice, DeviceError};
 
-use super::host::DEAF_POLL_MICROS;
+use super::host;
 
 type Device = VirtioBlk<MachineTransport>;
 
@@ -125,12 +124,7 @@ impl<T> MainLoop for Wait<'_, T> {
         if self.devices.prepare_idle() {
             return ControlFlow::Continue(());
         }
-        let mut until = until.map(Instant::as_micros);
-        if self.devices.is_deaf() {
-            let look = clock::monotonic_micros() + DEAF_POLL_MICROS;
-            until = Some(until.map_or(look, |until| until.min(look)));
-        }
-        apic::idle_until(until);
+        host::sleep(until, self.devices.is_deaf());
         ControlFlow::Continue(())
     }
 

@@ -17,7 +17,14 @@ use super::sockets::Sockets;
 /// How often a machine that does not sleep, so takes no interrupts, looks for requests to switch off.
 const REQUEST_LOOK_MICROS: u64 = 100_000;
 /// How often a device is looked at that cannot interrupt.
-pub const DEAF_POLL_MICROS: u64 = 1_000;
+const DEAF_POLL_MICROS: u64 = 1_000;
+
+/// Halts until an interrupt comes or it is time, and not for long where a device is deaf: has work and
+/// cannot say when it is done.
+pub fn sleep(until: Option<Instant>, deaf: bool) {
+    let look = deaf.then(|| clock::monotonic_micros() + DEAF_POLL_MICROS);
+    apic::idle_until(until.map(Instant::as_micros).into_iter().chain(look).min());
+}
 
 /// The machine's devices under the stack, the sockets and the store.
 #[derive(Debug)]
@@ -83,7 +90,6 @@ impl MainLoop for Host {
     }
 
     fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {
-        let mut until = until.map(Instant::as_micros);
         let nic = self.nic.as_mut();
         let sockets = self.sockets.as_mut();
         let deaf = nic.as_ref().is_some_and(|nic| nic.interrupt() == Interrupt::None)
@@ -96,11 +102,7 @@ impl MainLoop for Host {
         if work {
             return ControlFlow::Continue(());
         }
-        if deaf {
-            let look = clock::monotonic_micros() + DEAF_POLL_MICROS;
-            until = Some(until.map_or(look, |until| until.min(look)));
-        }
-        apic::idle_until(until);
+        sleep(until, deaf);
         ControlFlow::Continue(())
     }
 
