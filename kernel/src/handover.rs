@@ -6,6 +6,7 @@
 
 use crate::config::Config;
 use crate::program::Bundle;
+use crate::secret::{Secret, erase};
 
 /// The parts, unread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,17 @@ impl<'a> Handover<'a> {
             *place = Some(part);
             parts.rest = rest;
         }
+    }
+
+    /// Takes the blob of a configuration out of a piece, where zeros stand in its place from then on: it
+    /// may hold the node's key.
+    pub fn take_configuration(bytes: &mut [u8]) -> Option<Secret> {
+        let blob = Handover::split(bytes).configuration?;
+        let start = blob.as_ptr().addr().checked_sub(bytes.as_ptr().addr())?;
+        let place = start..start.checked_add(blob.len())?;
+        let taken = Secret::from(blob.to_vec());
+        erase(bytes.get_mut(place)?);
+        Some(taken)
     }
 }
 
@@ -92,6 +104,20 @@ mod tests {
             let piece = [&c[..], &rest[..]].concat();
             let parts = Handover::split(&piece);
             assert_eq!((parts.configuration, parts.rest), (Some(&c[..]), &rest[..]));
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_taken_and_the_programs_stay() {
+        let (c, p, zeros) = (configuration(), programs(), vec![0; 100]);
+        for order in [vec![&c, &p], vec![&zeros, &p, &zeros, &c]] {
+            let mut piece: Vec<u8> = order.into_iter().flatten().copied().collect();
+            let taken = Handover::take_configuration(&mut piece).unwrap();
+            assert_eq!(*taken, c[..]);
+            assert_eq!(piece.windows(6).position(|bytes| bytes == crate::config::MAGIC), None);
+            let left = Handover { programs: Some(&p[..]), ..Handover::default() };
+            assert_eq!(Handover::split(&piece), left);
+            assert!(Handover::take_configuration(&mut piece).is_none());
         }
     }
 

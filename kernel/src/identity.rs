@@ -12,6 +12,7 @@ use log::{error, warn};
 
 use crate::config::{IdentityConfig, Seed};
 use crate::machine::Machine;
+use crate::secret::Secret;
 use crate::store::{Store, StoreError};
 
 /// The key of a store under which the node's own key is.
@@ -19,11 +20,13 @@ pub const STORE_KEY: &str = "identity";
 /// Length of what is there.
 const SEED_BYTES: usize = 32;
 
-/// The node's key and peer id. The secret half is never shown.
+/// The node's key and peer id. The secret half is never shown. Clones share what they have, so that the
+/// secret is in memory as often as there are fields with it, and no more.
 #[derive(Clone)]
 pub struct Identity {
-    seed: Seed,
-    /// For the interpreter, which signs what the node answers for.
+    /// For the interpreter, whose parameters name it.
+    secret: Arc<[u8]>,
+    /// Likewise: what it signs with.
     key_pair: Arc<KeyPair>,
     /// The same for connections and particles.
     network_key: Rc<Keypair>,
@@ -39,7 +42,8 @@ impl Identity {
         let key_pair = Arc::new(KeyPair::from_secret(seed.expose()));
         let network_key = Rc::new(Keypair::from_seed(seed.expose()));
         let id = network_key.peer_id();
-        Self { seed: seed.clone(), key_pair, network_key, id, peer_id: id.to_string().into() }
+        let secret = Arc::from(seed.expose().as_slice());
+        Self { secret, key_pair, network_key, id, peer_id: id.to_string().into() }
     }
 
     /// A new identity from the randomness of `machine`.
@@ -48,10 +52,10 @@ impl Identity {
         Self::from_seed(&new_seed(machine))
     }
 
-    /// The secret from which the key is made.
+    /// The secret from which the key is made, 32 bytes.
     #[must_use]
-    pub fn seed(&self) -> &Seed {
-        &self.seed
+    pub fn secret(&self) -> &Arc<[u8]> {
+        &self.secret
     }
 
     /// The key pair, which takes as long to derive from the seed as a signature.
@@ -151,19 +155,14 @@ pub async fn settle(
 }
 
 fn new_seed(machine: &dyn Machine) -> Seed {
-    let mut bytes = [0; SEED_BYTES];
-    machine.fill_random(&mut bytes);
-    Seed::new(bytes)
+    Seed::filled_by(|bytes| machine.fill_random(bytes))
 }
 
 /// The key in a store, if there is one.
 async fn kept(store: &dyn Store) -> Result<Option<Seed>, StoreError> {
-    let Some(mut value) = store.get(STORE_KEY).await? else { return Ok(None) };
-    let seed = <[u8; SEED_BYTES]>::try_from(&value[..]).map(Seed::new);
-    value.fill(0);
-    // Keeps the compiler from leaving out stores to memory that nobody reads again.
-    core::hint::black_box(&value);
-    seed.map(Some).map_err(|_| StoreError::Damaged)
+    let Some(value) = store.get(STORE_KEY).await?.map(Secret::from) else { return Ok(None) };
+    let bytes = <&[u8; SEED_BYTES]>::try_from(&*value).map_err(|_| StoreError::Damaged)?;
+    Ok(Some(Seed::filled_by(|seed| *seed = *bytes)))
 }
 
 async fn keep(store: &dyn Store, seed: &Seed) -> Result<(), StoreError> {

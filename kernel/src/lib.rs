@@ -11,6 +11,7 @@
 //! | [`executor`] | tasks and timers on one core, and the main loop |
 //! | [`config`] | the configuration: its form, its bytes, its checks |
 //! | [`identity`] | the node's key and peer id |
+//! | [`secret`] | bytes that are overwritten when dropped |
 //! | [`service`] | what scripts can call on this node |
 //! | [`peers`] | what the node asks of other peers |
 //! | [`particle`] | checks of a particle, and the actor that runs it |
@@ -52,6 +53,7 @@ pub mod program;
 pub mod run;
 pub mod runnable;
 pub mod schedule;
+pub mod secret;
 pub mod service;
 pub mod store;
 pub mod subscribe;

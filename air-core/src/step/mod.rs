@@ -39,7 +39,7 @@ pub struct Parameters {
     pub ttl: u32,
     /// Format of the secret key: 0 is ed25519, the only one that is accepted.
     pub key_format: u8,
-    /// The ed25519 seed, 32 bytes.
+    /// The ed25519 seed, 32 bytes; shared, so that a host needs no copy of it for each run.
     pub secret_key: Arc<[u8]>,
     /// The key pair of the secret key, for a host that takes many steps: to derive it takes as long as
     /// to sign. One that is not of the secret key has no effect.
@@ -74,7 +74,7 @@ impl Parameters {
         init_peer_id: Arc<str>,
         current_peer_id: Arc<str>,
         particle_id: Arc<str>,
-        secret_key: [u8; 32],
+        secret_key: impl Into<Arc<[u8]>>,
     ) -> Self {
         Self {
             init_peer_id,
@@ -82,7 +82,7 @@ impl Parameters {
             timestamp: 0,
             ttl: 0,
             key_format: 0,
-            secret_key: Arc::new(secret_key),
+            secret_key: secret_key.into(),
             key_pair: None,
             particle_id,
             air_size_limit: DEFAULT_AIR_SIZE_LIMIT,

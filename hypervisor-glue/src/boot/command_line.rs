@@ -26,18 +26,25 @@ impl CommandLine {
         CommandLine { bytes: [0; COMMAND_LINE_BYTES], length: 0, truncated: false }
     }
 
-    /// Copies `source` up to its first NUL, or to the bound.
-    #[must_use]
-    pub fn from_bytes(source: &[u8]) -> CommandLine {
-        let mut line = CommandLine::empty();
+    /// Copies `source` up to its first NUL, or to the bound, without a further copy on the way.
+    pub fn read_from(&mut self, source: &[u8]) {
         let ended = source.iter().position(|&byte| byte == 0);
         let text = source.get(..ended.unwrap_or(source.len())).unwrap_or_default();
-        line.length = text.len().min(COMMAND_LINE_BYTES);
-        line.truncated = text.len() > COMMAND_LINE_BYTES;
-        for (to, from) in line.bytes.iter_mut().zip(text) {
+        self.length = text.len().min(COMMAND_LINE_BYTES);
+        self.truncated = text.len() > COMMAND_LINE_BYTES;
+        for (to, from) in self.bytes.iter_mut().zip(text) {
             *to = *from;
         }
-        line
+    }
+
+    /// Overwrites the values of all words `key=value` with blanks.
+    pub fn erase(&mut self, key: &str) {
+        let line = self.bytes.get_mut(..self.length).unwrap_or_default();
+        for word in line.split_mut(u8::is_ascii_whitespace) {
+            if let Some(b'=') = word.strip_prefix(key.as_bytes()).and_then(<[u8]>::first) {
+                word.get_mut(key.len() + 1..).unwrap_or_default().fill(b' ');
+            }
+        }
     }
 
     /// The line's bytes.
@@ -88,9 +95,27 @@ mod tests {
     use proptest::prelude::*;
     use std::vec::Vec;
 
+    fn line_of(bytes: &[u8]) -> CommandLine {
+        let mut line = CommandLine::empty();
+        line.read_from(bytes);
+        line
+    }
+
+    #[test]
+    fn an_erased_word_is_there_without_its_value() {
+        let mut line = line_of(b"a=secret b=1 aa=2\ta=other a b=a=3");
+        line.erase("a");
+        assert_eq!(line.words().collect::<Vec<_>>(), ["a=", "b=1", "aa=2", "a=", "a", "b=a=3"]);
+        let text = core::str::from_utf8(line.as_bytes()).unwrap();
+        assert!(!text.contains("secret") && !text.contains("other"), "{text}");
+        let mut whole = line_of(b"a=");
+        whole.erase("a");
+        assert_eq!(whole.as_bytes(), b"a=");
+    }
+
     #[test]
     fn finds_words_and_values() {
-        let line = CommandLine::from_bytes(b" a=1 b  a=2 aa=3\ta= c=x=y \0 d=4");
+        let line = line_of(b" a=1 b  a=2 aa=3\ta= c=x=y \0 d=4");
         assert_eq!(line.words().collect::<Vec<_>>(), ["a=1", "b", "a=2", "aa=3", "a=", "c=x=y"]);
         assert_eq!(line.values("a").collect::<Vec<_>>(), ["1", "2", ""]);
         assert_eq!(line.value("c"), Some("x=y"));
@@ -108,28 +133,28 @@ mod tests {
             ("pci=off", false),
             ("", false),
         ] {
-            assert_eq!(CommandLine::from_bytes(line.as_bytes()).wants_silence(), silent, "{line}");
+            assert_eq!(line_of(line.as_bytes()).wants_silence(), silent, "{line}");
         }
     }
 
     #[test]
     fn passes_over_words_that_are_not_utf8() {
-        let line = CommandLine::from_bytes(b"a=1 \xFF\xFE=2 b=3");
+        let line = line_of(b"a=1 \xFF\xFE=2 b=3");
         assert_eq!(line.words().collect::<Vec<_>>(), ["a=1", "b=3"]);
     }
 
     #[test]
     fn keeps_the_bound_and_cuts_one_more() {
-        let line = CommandLine::from_bytes(&[b'x'; COMMAND_LINE_BYTES]);
+        let line = line_of(&[b'x'; COMMAND_LINE_BYTES]);
         assert_eq!((line.as_bytes().len(), line.is_truncated()), (COMMAND_LINE_BYTES, false));
-        let line = CommandLine::from_bytes(&[b'x'; COMMAND_LINE_BYTES + 1]);
+        let line = line_of(&[b'x'; COMMAND_LINE_BYTES + 1]);
         assert_eq!((line.as_bytes().len(), line.is_truncated()), (COMMAND_LINE_BYTES, true));
     }
 
     proptest! {
         #[test]
         fn any_bytes_give_words_without_blanks(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let line = CommandLine::from_bytes(&bytes);
+            let line = line_of(&bytes);
             for word in line.words() {
                 prop_assert!(!word.is_empty());
                 prop_assert!(!word.bytes().any(|byte| byte.is_ascii_whitespace()));

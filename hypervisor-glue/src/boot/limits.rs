@@ -4,5 +4,3 @@
 pub const COMMAND_LINE_BYTES: usize = 4096;
 /// Boot phases whose duration is kept.
 pub const MAX_PHASES: usize = 24;
-/// Bytes of an initial RAM disk: programs of the largest size, and some room.
-pub const MODULE_BYTES: u64 = 64 << 20;

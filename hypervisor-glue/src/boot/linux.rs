@@ -4,10 +4,9 @@
 //! zero-page.rst. The header magic `HdrS` is demanded, its version is not: loaders of an ELF
 //! image have no header to copy the version from.
 
-use super::command_line::CommandLine;
-use super::limits::COMMAND_LINE_BYTES;
-use super::physical::{PhysicalMemory, u32_at, u64_at};
+use super::physical::PhysicalMemory;
 use super::{BootError, BootInfo, Protocol};
+use crate::fields::{u32_at, u64_at};
 use crate::memory::address::{PhysAddr, PhysRange};
 use crate::memory::map::{MemoryMap, Region, RegionKind};
 
@@ -44,8 +43,7 @@ pub fn parse(
     info.protocol = Protocol::Linux64;
     info.memory_map = MemoryMap::from_raw(memory_map(params));
     let command_line = wide(COMMAND_LINE, EXT_COMMAND_LINE);
-    info.command_line =
-        CommandLine::from_bytes(memory.bytes_up_to(command_line, COMMAND_LINE_BYTES + 1));
+    info.read_command_line(memory, command_line);
     let rsdp = u64_at(params, ACPI_RSDP).unwrap_or(0);
     info.rsdp = (rsdp != 0).then_some(PhysAddr(rsdp));
     let ramdisk = PhysRange::from_length(

@@ -16,7 +16,10 @@ mod start;
 
 pub use command_line::CommandLine;
 #[cfg(feature = "freestanding")]
-pub use start::{bring_up, module};
+pub use start::bring_up;
+
+use limits::COMMAND_LINE_BYTES;
+use physical::PhysicalMemory;
 
 use crate::memory::address::{PhysAddr, PhysRange};
 use crate::memory::map::MemoryMap;
@@ -51,9 +54,12 @@ pub struct BootInfo {
     pub memory_map: MemoryMap,
     /// The command line.
     pub command_line: CommandLine,
+    /// Where the loader put it, as far as it is kept.
+    pub loaders_line: PhysRange,
     /// Where ACPI's root pointer is, if the loader knows.
     pub rsdp: Option<PhysAddr>,
-    /// The initial RAM disk, if there is one: mapped read-only, never part of the heap.
+    /// The initial RAM disk, if there is one: never part of the heap, to be had by
+    /// [`take_kept`](crate::memory::take_kept).
     pub module: Option<PhysRange>,
 }
 
@@ -66,9 +72,17 @@ impl BootInfo {
             entry_ticks: 0,
             memory_map: MemoryMap::empty(),
             command_line: CommandLine::empty(),
+            loaders_line: PhysRange::new(0, 0),
             rsdp: None,
             module: None,
         }
+    }
+
+    /// Copies the command line that the loader put at `address`.
+    fn read_command_line(&mut self, memory: &impl PhysicalMemory, address: u64) {
+        self.command_line.read_from(memory.bytes_up_to(address, COMMAND_LINE_BYTES + 1));
+        let bytes = self.command_line.as_bytes().len() as u64;
+        self.loaders_line = PhysRange::from_length(address, bytes);
     }
 }
 

@@ -3,10 +3,9 @@
 //! Specification: xen/include/public/arch-x86/hvm/start_info.h, versions 0 and 1; the memory map
 //! is there from version 1 on.
 
-use super::command_line::CommandLine;
-use super::limits::COMMAND_LINE_BYTES;
-use super::physical::{PhysicalMemory, u32_at, u64_at};
+use super::physical::PhysicalMemory;
 use super::{BootError, BootInfo, Protocol};
+use crate::fields::{u32_at, u64_at};
 use crate::memory::address::{PhysAddr, PhysRange};
 use crate::memory::limits::MAX_RAW_REGIONS;
 use crate::memory::map::{MemoryMap, Region, RegionKind};
@@ -39,8 +38,7 @@ pub fn parse(
     }
     info.protocol = Protocol::Pvh;
     info.memory_map = MemoryMap::from_raw(memory_map(memory, map_address, map_entries));
-    info.command_line =
-        CommandLine::from_bytes(memory.bytes_up_to(command_line, COMMAND_LINE_BYTES + 1));
+    info.read_command_line(memory, command_line);
     info.rsdp = (rsdp != 0).then_some(PhysAddr(rsdp));
     info.module = (modules > 0).then(|| module(memory, module_list)).flatten();
     if info.memory_map.usable_bytes() == 0 {
@@ -107,6 +105,7 @@ mod tests {
         assert_eq!(info.protocol, Protocol::Pvh);
         assert_eq!(info.memory_map.usable_bytes(), 0x9_F000 + 0x100_0000);
         assert_eq!(info.command_line.as_bytes(), b"aerolith.log=debug quiet");
+        assert_eq!(info.loaders_line, PhysRange::from_length(0x1300, 24));
         assert_eq!(info.rsdp, Some(PhysAddr(0xE_0000)));
         assert_eq!(info.module, Some(PhysRange::from_length(0x80_0000, 0x1234)));
     }

@@ -2,19 +2,18 @@
 
 use core::fmt::Write;
 
-use spin::Once;
+use spin::{Mutex, MutexGuard};
 
 use super::entry::{PROTOCOL_LINUX64, PROTOCOL_PVH};
-use super::limits::MODULE_BYTES;
-use super::physical::BootMappedMemory;
+use super::physical::{self, BootMappedMemory};
 use super::{BootError, BootInfo, linux, phases, pvh};
 use crate::cpu::Features;
 use crate::memory::heap::KernelHeap;
-use crate::memory::{self, functions, setup};
+use crate::memory::{functions, image, setup};
 use crate::power::ExitCode;
 use crate::{logger, power, serial, trap};
 
-static INFO: Once<BootInfo> = Once::new();
+static INFO: Mutex<Option<BootInfo>> = Mutex::new(None);
 
 /// Brings the machine up to where the kernel starts: console, traps, page tables, heap, log.
 ///
@@ -22,12 +21,13 @@ static INFO: Once<BootInfo> = Once::new();
 ///
 /// # Safety
 /// Called once, as the first thing, with what `aerolith_start` was given by [`super::entry`].
+#[expect(clippy::mut_from_ref, reason = "what is given is the content of another static, once")]
 pub unsafe fn bring_up(
     protocol: u64,
     info_address: u64,
     entry_ticks: u64,
     heap: &'static KernelHeap,
-) -> &'static BootInfo {
+) -> &'static mut BootInfo {
     phases::begin(entry_ticks);
     serial::init();
     // SAFETY: once, early, on the main stack, interrupts off.
@@ -37,18 +37,19 @@ pub unsafe fn bring_up(
         functions::use_fast_strings();
     }
     phases::mark("entry");
-    // SAFETY: the boot page tables are in force, and nothing writes to memory before `take_over`.
+    // SAFETY: the boot page tables are in force, and nothing writes to memory as long as it is read.
     let memory = unsafe { BootMappedMemory::new() };
-    let info = INFO.call_once(|| {
-        let mut info = BootInfo { entry_ticks, ..BootInfo::empty() };
-        let parsed = match protocol {
-            PROTOCOL_PVH => pvh::parse(&memory, info_address, &mut info),
-            PROTOCOL_LINUX64 => linux::parse(&memory, info_address, &mut info),
-            _ => Err(BootError::NoBootInfo),
-        };
-        parsed.unwrap_or_else(|error| cannot_boot(error));
-        info
-    });
+    // In its place from the beginning, as the command line may hold secrets.
+    let info = MutexGuard::leak(INFO.lock()).insert(BootInfo::empty());
+    info.entry_ticks = entry_ticks;
+    let parsed = match protocol {
+        PROTOCOL_PVH => pvh::parse(&memory, info_address, info),
+        PROTOCOL_LINUX64 => linux::parse(&memory, info_address, info),
+        _ => Err(BootError::NoBootInfo),
+    };
+    parsed.unwrap_or_else(|error| cannot_boot(error));
+    // SAFETY: the boot page tables are in force, and everything that the loader said is copied.
+    unsafe { physical::erase(info.loaders_line, &info.memory_map, image::whole()) };
     if let Some(port) = info.command_line.value("aerolith.debug_exit").and_then(power::parse_port) {
         // SAFETY: whoever starts the guest says that this port is for that.
         unsafe { power::set_debug_exit(port) };
@@ -64,22 +65,6 @@ pub unsafe fn bring_up(
     logger::init(logger::level_from_word(info.command_line.value("aerolith.log")));
     phases::mark("memory");
     info
-}
-
-/// The bytes of the initial RAM disk.
-///
-/// None if there is none, if it has more than [`MODULE_BYTES`], or if the loader says that it lies
-/// where it cannot be mapped for reading only.
-#[must_use]
-pub fn module(info: &BootInfo) -> Option<&'static [u8]> {
-    let range = info.module.filter(|range| range.bytes() <= MODULE_BYTES)?;
-    if !memory::is_read_only(range) {
-        return None;
-    }
-    let start = core::ptr::with_exposed_provenance(usize::try_from(range.start).ok()?);
-    let length = usize::try_from(range.bytes()).ok()?;
-    // SAFETY: all of it is mapped, and never for writing, so that nothing changes it.
-    Some(unsafe { core::slice::from_raw_parts(start, length) })
 }
 
 fn cannot_boot(error: BootError) -> ! {

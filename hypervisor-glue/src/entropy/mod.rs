@@ -5,7 +5,8 @@
 //! make keys must say so and stop.
 //!
 //! All input goes through SHA-256 together with the old key, so that a bad source spoils nothing
-//! that a good one gave, and who learns the state later cannot go back behind the last reseeding.
+//! that a good one gave, and who learns the state later cannot go back behind the last reseeding, nor
+//! behind the last key that was given out.
 
 mod cpu_source;
 
@@ -25,6 +26,9 @@ pub const SEED_BYTES: usize = 64;
 
 /// Bytes of entropy from a source.
 pub type Seed = [u8; SEED_BYTES];
+
+/// From so many bytes on, what is asked for at once may become a key.
+const KEY_BYTES: usize = 32;
 
 /// Something that gives entropy.
 pub trait Source {
@@ -102,6 +106,7 @@ impl Csprng {
         if given {
             log::info!("seeded from {}", source.name());
             self.mix(&seed);
+            self.left_bytes = CSPRNG_RESEED_BYTES;
         } else {
             log::warn!("{} gave no random numbers", source.name());
         }
@@ -120,7 +125,6 @@ impl Csprng {
         hash.update(input);
         let mut key: [u8; 32] = hash.finalize().into();
         self.generator = ChaCha20Rng::from_seed(key);
-        self.left_bytes = CSPRNG_RESEED_BYTES;
         wipe(&mut old);
         wipe(&mut key);
     }
@@ -136,6 +140,7 @@ impl Csprng {
         let mut seed = [0; SEED_BYTES];
         let given = self.cpu.as_mut().is_some_and(|cpu| cpu.fill(&mut seed));
         self.mix(if given { &seed } else { &[] });
+        self.left_bytes = CSPRNG_RESEED_BYTES;
         wipe(&mut seed);
     }
 }
@@ -156,6 +161,10 @@ impl TryRng for Csprng {
     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
         self.account(out.len());
         self.generator.fill_bytes(out);
+        if out.len() >= KEY_BYTES {
+            // Neither what is left of the output nor the state tells it any more.
+            self.mix(&[]);
+        }
         Ok(())
     }
 }
@@ -228,6 +237,23 @@ mod tests {
         assert_eq!(rng.left_bytes, 0);
         assert_ne!(rng.next_u64(), copy.next_u64());
         assert!(rng.left_bytes > 0);
+    }
+
+    #[test]
+    fn a_key_cannot_be_told_from_the_state_that_is_left() {
+        let mut rng = Csprng::with_cpu(None, &mut [&mut Fixed(6, true)]).unwrap();
+        let left = rng.left_bytes;
+        let (mut short, before) = ([0; KEY_BYTES - 1], rng.generator.get_seed());
+        rng.fill_bytes(&mut short);
+        assert_eq!(rng.generator.get_seed(), before);
+        rng.fill_bytes(&mut [0; KEY_BYTES]);
+        assert_ne!(rng.generator.get_seed(), before);
+        assert_eq!(rng.generator.get_word_pos(), 0, "nothing of the old output is kept");
+        assert_eq!(
+            rng.left_bytes,
+            left - 2 * KEY_BYTES as u64 + 1,
+            "the CPU is asked none the later"
+        );
     }
 
     #[test]

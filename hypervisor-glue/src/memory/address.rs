@@ -75,6 +75,14 @@ impl PhysRange {
         PhysRange::new(start, end)
     }
 
+    /// Whether the two have a byte in common.
+    #[must_use]
+    pub const fn overlaps(&self, other: PhysRange) -> bool {
+        let start = if self.start > other.start { self.start } else { other.start };
+        let end = if self.end < other.end { self.end } else { other.end };
+        start < end
+    }
+
     /// What is left of it before and after `hole`.
     #[must_use]
     pub const fn without(&self, hole: PhysRange) -> [PhysRange; 2] {

@@ -24,13 +24,16 @@ use core::ptr::NonNull;
 
 use spin::Mutex;
 
-use address::PAGE_BYTES;
 pub use address::{PhysAddr, PhysRange};
 pub use page_tables::MapError;
 use page_tables::{PageTables, Rights, Table, TableSource};
 
 /// The tables in force, once `setup` has made them.
 static TABLES: Mutex<Option<PageTables>> = Mutex::new(None);
+
+/// Memory that is nobody's until it is taken by [`take_kept`]: mapped for writing, and neither of the
+/// image nor of the heap.
+static KEPT: Mutex<Option<PhysRange>> = Mutex::new(None);
 
 /// Tables from the heap.
 struct HeapTables;
@@ -63,8 +66,8 @@ pub fn map_mmio(start: PhysAddr, bytes: usize) -> Result<NonNull<u8>, MapError> 
 /// As [`MapError`] says.
 ///
 /// # Safety
-/// Nothing writes to the range as long as the slice is used: it is no RAM of the heap, and no
-/// device's registers.
+/// Nothing writes to the range as long as the slice is used: it is no RAM of the heap, not what
+/// [`take_kept`] gives, and no device's registers.
 pub unsafe fn map_firmware(start: PhysAddr, bytes: usize) -> Result<&'static [u8], MapError> {
     let range = PhysRange::from_length(start.0, bytes as u64);
     let mut tables = TABLES.lock();
@@ -79,22 +82,41 @@ pub unsafe fn map_firmware(start: PhysAddr, bytes: usize) -> Result<&'static [u8
     Ok(unsafe { core::slice::from_raw_parts(start.as_ptr(), bytes) })
 }
 
-/// Whether all of the range is mapped for reading and nothing else.
+/// Whether memory may be given to whoever takes it: the image does not lie there, and it is not more than
+/// [`limits::MAX_KEPT_BYTES`], which bounds what its page tables take.
+#[cfg(any(test, feature = "freestanding"))]
+fn may_be_kept(range: PhysRange, image: PhysRange) -> bool {
+    range.bytes() <= limits::MAX_KEPT_BYTES && !range.overlaps(image)
+}
+
+/// The initial RAM disk, once; `None` if there is none, if it has more than [`limits::MAX_KEPT_BYTES`], if
+/// the loader says that it lies where it cannot be mapped or something else is, or if somebody has it already.
 #[must_use]
-pub fn is_read_only(range: PhysRange) -> bool {
-    let tables = TABLES.lock();
-    let Some(tables) = tables.as_ref() else { return false };
-    let mut pages = range.touched_pages();
-    while !pages.is_empty() {
-        if tables.rights(pages.start) != Some(Rights::Read) {
-            return false;
-        }
-        pages.start += PAGE_BYTES;
-    }
-    true
+pub fn take_kept() -> Option<&'static mut [u8]> {
+    let range = KEPT.lock().take()?;
+    let length = usize::try_from(range.bytes()).ok()?;
+    let start = pointer(PhysAddr(range.start)).ok()?;
+    // SAFETY: `setup` mapped it for writing, and left it out of everything that has an owner; it is
+    // given away once.
+    Some(unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), length) })
 }
 
 fn pointer(address: PhysAddr) -> Result<NonNull<u8>, MapError> {
     let address = usize::try_from(address.0).map_err(|_| MapError::BadRange)?;
     NonNull::new(core::ptr::with_exposed_provenance_mut(address)).ok_or(MapError::BadRange)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_and_beside_the_image() {
+        let image = PhysRange::new(0x10_0000, 0x40_0000);
+        let kept = |start, bytes| may_be_kept(PhysRange::from_length(start, bytes), image);
+        assert!(kept(0x40_0000, limits::MAX_KEPT_BYTES));
+        assert!(!kept(0x40_0000, limits::MAX_KEPT_BYTES + 1));
+        assert!(kept(0xF_0000, 0x1_0000) && !kept(0xF_0000, 0x1_0001));
+        assert!(!kept(0x3F_FFFF, 1) && !kept(0x20_0000, 0x1000) && !kept(0, 0x100_0000));
+    }
 }

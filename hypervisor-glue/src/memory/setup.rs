@@ -8,7 +8,7 @@ use super::limits::MAX_PHYSICAL_ADDRESS;
 use super::map::{FreeRanges, MemoryMap, RegionKind};
 use super::page_tables::{Abilities, MapError, PageTables, Rights, Table, TableSource};
 use super::stacks::Stack;
-use super::{TABLES, image};
+use super::{KEPT, TABLES, image};
 use crate::cpu::{Features, msr, registers};
 
 /// RAM below this is left alone: real-mode structures, and room to start other cores from.
@@ -39,7 +39,7 @@ unsafe impl TableSource for EarlyTables {
 
 /// Builds the page tables, switches to them, and gives the rest of RAM to `heap`.
 ///
-/// `keep` (an initial RAM disk) stays out of the heap and is mapped read-only.
+/// `keep` (an initial RAM disk) stays out of the heap, and is there for [`super::take_kept`].
 ///
 /// # Errors
 /// Not enough memory, or a memory map that contradicts the image.
@@ -67,11 +67,16 @@ pub unsafe fn take_over(
     }
     let mut early = EarlyTables { free: largest_early(&free).ok_or(MapError::OutOfMemory)? };
     let early_start = early.free.start;
-    let tables = build(map, &free, keep, abilities, &mut early)?;
+    let mut tables = build(map, &free, abilities, &mut early)?;
+    // A loader may have put it anywhere: what cannot be mapped cannot be used, no more.
+    let keep = keep
+        .filter(|keep| super::may_be_kept(*keep, image::whole()))
+        .filter(|keep| tables.map(*keep, Rights::ReadWrite, &mut early).is_ok());
     // SAFETY: by the caller's promise; the new tables map all that is in use.
     unsafe { switch(&tables, features, &mut early) }?;
     free.remove(PhysRange::new(early_start, early.free.start));
     *TABLES.lock() = Some(tables);
+    *KEPT.lock() = keep;
     // SAFETY: mapped just now, listed as usable RAM, and without what is in use.
     unsafe { heap.add_ranges(free.as_slice()) };
     Ok(())
@@ -89,7 +94,6 @@ fn largest_early(free: &FreeRanges) -> Option<PhysRange> {
 fn build(
     map: &MemoryMap,
     free: &FreeRanges,
-    keep: Option<PhysRange>,
     abilities: Abilities,
     source: &mut EarlyTables,
 ) -> Result<PageTables, MapError> {
@@ -103,13 +107,9 @@ fn build(
     for range in free.as_slice() {
         tables.map(*range, Rights::ReadWrite, source)?;
     }
-    if let Some(keep) = keep {
-        // A loader may have put it anywhere: what cannot be mapped cannot be read, no more.
-        let _ = tables.map(keep, Rights::Read, source);
-    }
     for region in map.regions() {
         if matches!(region.kind, RegionKind::AcpiReclaimable | RegionKind::AcpiStorage) {
-            // Likewise; a page shared with RAM stays writable.
+            // What cannot be mapped cannot be read, no more; a page shared with RAM stays writable.
             let _ = tables.map(region.range, Rights::Read, source);
         }
     }

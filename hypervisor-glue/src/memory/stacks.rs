@@ -3,6 +3,7 @@
 //! The linker script lays them out; their order in [`Stack::ALL`] is that of the script.
 
 use super::address::{PAGE_BYTES, PhysRange};
+use super::limits::ERASED_STACK_BYTES;
 
 /// One of the image's stacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,41 @@ pub enum Stack {
     NonMaskable,
     /// Device and timer interrupts.
     Interrupt,
+}
+
+/// Overwrites what has been left on the main stack by functions that have returned, as far as
+/// [`ERASED_STACK_BYTES`] go: copies of secrets among it.
+#[inline(never)]
+pub fn erase_left_behind() {
+    let words = ERASED_STACK_BYTES / size_of::<u64>() as u64;
+    let PhysRange { start, end } = Stack::Main.range();
+    // SAFETY: what lies below the stack pointer belongs to nobody: interrupts have stacks of their own,
+    // and the compiler keeps nothing there in a function with such a block (no `nostack`). Nothing is
+    // written unless this is the main stack, and nothing beyond its bottom.
+    unsafe {
+        core::arch::asm!(
+            "cmp rsp, {end}",
+            "ja 2f",
+            "mov rcx, rsp",
+            "sub rcx, {start}",
+            "jbe 2f",
+            "shr rcx, 3",
+            "cmp rcx, {words}",
+            "cmova rcx, {words}",
+            "lea rdi, [rcx * 8]",
+            "neg rdi",
+            "add rdi, rsp",
+            "xor eax, eax",
+            "rep stosq",
+            "2:",
+            start = in(reg) start,
+            end = in(reg) end,
+            words = in(reg) words,
+            out("rax") _,
+            out("rcx") _,
+            out("rdi") _,
+        );
+    }
 }
 
 macro_rules! stack_symbols {

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Config, DecodeError, EncodeError};
+use crate::secret::Secret;
 use alloc::format;
 use alloc::string::String;
 
@@ -39,7 +40,9 @@ impl Config {
     /// # Errors
     /// See [`WordError`].
     pub fn decode_word(value: &str) -> Result<Self, WordError> {
-        let blob = URL_SAFE_NO_PAD.decode(value).map_err(|_| WordError::NotBase64)?;
+        let mut blob = Secret::zeros(base64::decoded_len_estimate(value.len()));
+        let bytes = URL_SAFE_NO_PAD.decode_slice(value, &mut blob);
+        blob.truncate(bytes.map_err(|_| WordError::NotBase64)?);
         Self::decode(&blob).map_err(WordError::Decode)
     }
 

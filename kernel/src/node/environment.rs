@@ -43,7 +43,7 @@ impl Environment for Node {
             particle.init_peer_id.clone(),
             self.identity.peer_id().clone(),
             particle.id.clone(),
-            *self.identity.seed().expose(),
+            self.identity.secret().clone(),
         );
         parameters.key_pair = Some(self.identity.key_pair().clone());
         parameters.timestamp = particle.timestamp_ms;

@@ -102,9 +102,10 @@ impl Node {
     /// A node with the configured identity, or a new one. It knows no other peers until it is
     /// [told](Self::set_peers).
     #[must_use]
-    pub fn new(machine: Rc<dyn Machine>, executor: Executor, config: Config) -> Rc<Self> {
-        let identity = match &config.identity.seed {
-            Some(seed) => Identity::from_seed(seed),
+    pub fn new(machine: Rc<dyn Machine>, executor: Executor, mut config: Config) -> Rc<Self> {
+        // The identity has the secret from now on, and nobody else.
+        let identity = match config.identity.seed.take() {
+            Some(seed) => Identity::from_seed(&seed),
             None => Identity::generate(&*machine),
         };
         let allowance = Allowance::new(machine.heap().total, &config);

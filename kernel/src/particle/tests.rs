@@ -53,7 +53,7 @@ impl Environment for Peer {
             particle.init_peer_id.clone(),
             self.identity.peer_id().clone(),
             particle.id.clone(),
-            *self.identity.seed().expose(),
+            self.identity.secret().clone(),
         );
         (parameters.timestamp, parameters.ttl) = (particle.timestamp_ms, particle.ttl_ms);
         parameters

@@ -27,6 +27,7 @@ use super::volume::bytes_at as at;
 use super::{BlockDevice, DeviceError, SECTOR_BYTES, nocloud, volume};
 use crate::limits::{BLANK_LOOK_SECTORS, BLANK_LOOK_SECTORS_AT_END, MAX_DISKS};
 use crate::program::bundle;
+use crate::secret::Secret;
 
 /// Sectors from the beginning of a disk that say what it is.
 const HEAD_SECTORS: usize = 8;
@@ -188,9 +189,9 @@ impl fmt::Debug for Area {
     }
 }
 
-/// The first bytes of a device; zeros where it is shorter.
-async fn head(device: &dyn BlockDevice) -> Result<[u8; HEAD_SECTORS * SECTOR_BYTES], DeviceError> {
-    let mut head = [0; HEAD_SECTORS * SECTOR_BYTES];
+/// The first bytes of a device, which may be those of a configuration; zeros where it is shorter.
+async fn head(device: &dyn BlockDevice) -> Result<Secret, DeviceError> {
+    let mut head = Secret::zeros(HEAD_SECTORS * SECTOR_BYTES);
     let sectors = usize::try_from(device.sectors()).unwrap_or(usize::MAX).min(HEAD_SECTORS);
     device.read(0, head.get_mut(..sectors * SECTOR_BYTES).unwrap_or_default()).await?;
     Ok(head)
@@ -327,14 +328,15 @@ impl Area {
     pub async fn read_front(
         &self,
         length: impl FnOnce(&[u8]) -> Option<usize>,
-    ) -> Result<Vec<u8>, AreaError> {
-        let mut first = [0; SECTOR_BYTES];
+    ) -> Result<Secret, AreaError> {
+        let mut first = Secret::zeros(SECTOR_BYTES);
         self.device.read(0, &mut first).await.map_err(AreaError::Device)?;
         let length = length(&first).ok_or(AreaError::Length)?;
         let mut bytes = Vec::new();
         let whole = length.next_multiple_of(SECTOR_BYTES);
         bytes.try_reserve_exact(whole).map_err(|_| AreaError::Memory)?;
         bytes.resize(whole, 0);
+        let mut bytes = Secret::from(bytes);
         self.device.read(0, &mut bytes).await.map_err(AreaError::Device)?;
         bytes.truncate(length);
         Ok(bytes)

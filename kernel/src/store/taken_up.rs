@@ -43,8 +43,8 @@ pub async fn take_up(
     given: Option<Config>,
 ) -> TakenUp {
     let areas = disks.survey().await;
-    let told = nocloud(&areas).await;
-    let config = given.or_else(|| told.as_ref().and_then(configured));
+    let mut told = nocloud(&areas).await;
+    let config = given.or_else(|| told.as_mut().and_then(configured));
     let mut config = match config {
         Some(config) => config,
         None => configuration(&areas).await.unwrap_or_default(),
@@ -68,9 +68,8 @@ fn of_kind(areas: &[Area], wanted: impl Fn(&Content) -> bool) -> impl Iterator<I
 }
 
 /// The configuration in cloud-init's data.
-fn configured(told: &Nocloud) -> Option<Config> {
-    let decoded = Config::decode_word(told.configuration.as_ref()?);
-    match decoded {
+fn configured(told: &mut Nocloud) -> Option<Config> {
+    match told.configuration.take()? {
         Ok(config) => {
             info!(target: "config", "from cloud-init's user-data");
             Some(config)
@@ -131,7 +130,7 @@ async fn programs(areas: &[Area]) -> Option<Vec<u8>> {
         match area.read_front(|first| Bundle::length(first).ok()).await {
             Ok(bytes) => {
                 info!(target: "disk", "programs from {place}, {} bytes", bytes.len());
-                return Some(bytes);
+                return Some(bytes.disclose());
             }
             Err(reason) => warn!(target: "disk", "{place}: programs not used: {reason}"),
         }

@@ -6,6 +6,7 @@ use hypervisor_glue::acpi::{Acpi, MachineFirmware};
 use hypervisor_glue::boot::{BootInfo, phases};
 use hypervisor_glue::cpu::Features;
 use hypervisor_glue::memory::heap::KernelHeap;
+use hypervisor_glue::memory::stacks;
 use hypervisor_glue::power::{self, ExitCode};
 use hypervisor_glue::power_request::PowerRequests;
 use hypervisor_glue::virtio::{self, MachineTransport, VirtioNet};
@@ -31,7 +32,7 @@ use super::sockets::Sockets;
 use super::surroundings;
 
 /// Runs the node until somebody asks to switch the machine off.
-pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
+pub fn run(info: &'static mut BootInfo, heap: &'static KernelHeap) -> ! {
     start_time(info);
     info!(
         target: "boot",
@@ -63,13 +64,15 @@ pub fn run(info: &'static BootInfo, heap: &'static KernelHeap) -> ! {
     phases::mark("devices");
     let executor = Executor::new(machine.clone());
     let handed = configuration::handed_over(info);
-    let given = configuration::given(&info.command_line, &handed);
+    let given = configuration::given(&mut info.command_line, handed.configuration);
     let taken_up = take_up(&executor, &machine, &devices, given);
     let TakenUp { config, store, programs, disks, .. } = taken_up;
     configuration::set_log_level(&info.command_line, &config);
     phases::mark("disks");
     let stack = make_stack(&config, nic.as_ref(), &*machine);
     let running = kernel::run::start(&executor, &stack, machine.clone(), config, store.clone());
+    // The node has its key now, and what made it has returned.
+    stacks::erase_left_behind();
     // What the start brought comes before what is on a disk.
     programs::install(&running.programs, handed.programs.or(programs.as_deref()));
     let ending = Ending::default();

@@ -93,6 +93,15 @@ impl Monitor {
         self.ask_with("send-key", &json!({ "keys": keys })).map(drop)
     }
 
+    /// Writes the guest's first `bytes` bytes of memory, as it sees them by address, to a file.
+    ///
+    /// # Errors
+    /// When QEMU refuses or is gone.
+    pub fn save_memory(&mut self, file: &Path, bytes: u64) -> Result<()> {
+        let arguments = json!({ "val": 0, "size": bytes, "filename": file });
+        self.ask_with("pmemsave", &arguments).map(drop)
+    }
+
     fn ask_with(&mut self, command: &str, arguments: &Value) -> Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
         writeln!(self.0.get_mut(), "{request}")?;

@@ -224,9 +224,8 @@ fn configured(kind: Kind) -> Result<()> {
     node.check_alive()
 }
 
-/// A disk with two partitions: a configuration, and room for a volume.
-fn partitioned() -> Result<Vec<u8>> {
-    let blob = NodeConfig::parse("[http]\nport = 8124\n")?.blob()?;
+/// A disk with two partitions: this blob of a configuration, and room for a volume.
+pub fn partitioned(blob: &[u8]) -> Vec<u8> {
     let (sectors, parts) =
         (16384_u64, [(gpt::CONFIGURATION, 2048, 2048), (gpt::VOLUME, 4096, 8192)]);
     let mut entries = vec![0; 128 * 128];
@@ -252,12 +251,13 @@ fn partitioned() -> Result<Vec<u8>> {
     disk.resize(2048 * 512, 0);
     disk.extend(blob);
     disk.resize(16384 * 512, 0);
-    Ok(disk)
+    disk
 }
 
 fn partitions(kind: Kind) -> Result<()> {
     let files = Files::new()?;
-    let disk = files.disk("disk", &partitioned()?, 16384 * 512)?;
+    let blob = NodeConfig::parse("[http]\nport = 8124\n")?.blob()?;
+    let disk = files.disk("disk", &partitioned(&blob), 16384 * 512)?;
     let node = boot_unconfigured(kind, &[&disk], 8124)?;
     says(&node.vm, "config: from disk 0, partition 1")?;
     says(&node.vm, "disk 0, partition 2: made a volume")?;
@@ -284,7 +284,7 @@ fn unknown(kind: Kind) -> Result<()> {
 }
 
 /// An ISO 9660 disk as `cloud-localds` makes it, as far as it is read.
-fn cidata(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub fn cidata(files: &[(&str, &[u8])]) -> Vec<u8> {
     const BLOCK: usize = 2048;
     fn record(name: &[u8], flags: u8, block: usize, bytes: usize) -> Vec<u8> {
         let mut record = vec![0; (33 + name.len()).next_multiple_of(2)];

@@ -30,6 +30,7 @@ mod power;
 mod program_checks;
 mod programs;
 mod rust_vmm;
+mod secrets;
 #[path = "../network/send_command.rs"]
 mod send;
 mod serve;
@@ -71,6 +72,7 @@ fn main() {
     shapes::add(&mut trials);
     disks::add(&mut trials);
     kept::add(&mut trials);
+    secrets::add(&mut trials);
     let client = if arguments.list { None } else { found_client() };
     clients::add(&mut trials, client.as_ref());
     let sdk = if arguments.list { None } else { found_sdk() };

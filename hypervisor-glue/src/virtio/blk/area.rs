@@ -58,6 +58,8 @@ pub struct Area {
     head: NonNull<Head>,
     data: NonNull<[u8; BLK_REQUEST_BYTES]>,
     loan: Option<Loan>,
+    /// Bytes from the beginning that may be other than zero.
+    used: usize,
 }
 
 /// What came back.
@@ -80,6 +82,7 @@ impl Area {
             head: NonNull::from(head),
             data: NonNull::new(data).map_or(NonNull::dangling(), NonNull::cast),
             loan: None,
+            used: 0,
         }
     }
 
@@ -103,6 +106,15 @@ impl Area {
         Some(unsafe { self.data.as_mut() })
     }
 
+    /// Makes the data zeros again: what was read or written may be a secret, and a device that reads less
+    /// than it says must not show it to whoever reads next. Nothing is done while the device has the area.
+    pub fn erase(&mut self) {
+        let used = core::mem::take(&mut self.used);
+        if let Some(data) = self.data() {
+            data.get_mut(..used).unwrap_or_default().fill(0);
+        }
+    }
+
     /// Gives the area to the device with a request; `bytes` of data from the beginning take part.
     ///
     /// # Errors
@@ -120,6 +132,7 @@ impl Area {
         }
         // SAFETY: the memory is never freed, and the device does not have it.
         let Head { header, status } = unsafe { self.head.as_mut() };
+        self.used = bytes;
         header[..4].copy_from_slice(&kind.code().to_le_bytes());
         header[8..].copy_from_slice(&sector.to_le_bytes());
         *status = [UNWRITTEN];

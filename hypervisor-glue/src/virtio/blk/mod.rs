@@ -160,13 +160,7 @@ impl<T: Transport> VirtioBlk<T> {
                 .map(|queue| (told, ManuallyDrop::new(queue)))
                 .map_err(InitError::Queue)
         });
-        let ((sectors, chunk), mut queue) = match told {
-            Ok(told) => told,
-            Err(error) => {
-                init::reset(&mut transport)?;
-                return Err(error);
-            }
-        };
+        let ((sectors, chunk), mut queue) = init::stop_on_error(&mut transport, told)?;
         queue.set_dev_notify(false);
         init::finish(&mut transport, agreed);
         let place = || Place { area: Area::new(), stage: Stage::Free };
@@ -326,6 +320,7 @@ impl<T: Transport> State<T> {
     fn release(&mut self, number: usize) {
         if let Some(place) = self.places.get_mut(number) {
             place.stage = Stage::Free;
+            place.area.erase();
         }
         for waker in core::mem::take(&mut self.queued) {
             waker.wake();

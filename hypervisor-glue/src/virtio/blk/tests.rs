@@ -223,6 +223,28 @@ fn a_device_that_writes_nothing_leaks_no_older_data() {
 }
 
 #[test]
+fn nothing_of_a_request_is_left_in_the_drivers_memory() {
+    let (mut disk, device) = started(ALL);
+    disk.bytes[..4096].fill(7);
+    done(&mut disk, &device, device.read(0, &mut [0; 2048])).unwrap();
+    done(&mut disk, &device, device.write(8, &[9; 4096])).unwrap();
+    let (mut dropped, mut ended) = ([0; 1024], [0; 512]);
+    let mut read = Box::pin(device.read(0, &mut dropped));
+    assert!(poll_once(&mut read, &Arc::default()).is_pending());
+    drop(read);
+    let mut read = Box::pin(device.read(1, &mut ended));
+    assert!(poll_once(&mut read, &Arc::default()).is_pending());
+    disk.serve();
+    device.poll(0);
+    // It has ended, and nobody asks for what it read.
+    drop(read);
+    for place in &mut device.state.borrow_mut().places {
+        let data = place.area.data().unwrap();
+        assert!(data.iter().all(|byte| *byte == 0));
+    }
+}
+
+#[test]
 fn as_many_requests_as_the_bound_are_under_way_and_the_rest_wait() {
     let (mut disk, device) = started(ALL);
     let wakes = Arc::new(Wakes::default());

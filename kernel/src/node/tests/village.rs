@@ -212,7 +212,7 @@ impl Client {
 
     fn parameters(&self, id: &str, timestamp: u64, ttl: u32) -> Parameters {
         let own = self.id();
-        let secret = *self.identity.seed().expose();
+        let secret = self.identity.secret().clone();
         let mut parameters = Parameters::new(own.clone(), own, id.into(), secret);
         (parameters.timestamp, parameters.ttl) = (timestamp, ttl);
         parameters

@@ -24,8 +24,9 @@ use super::BlockDevice;
 use super::iso9660::{IsoError, Root};
 use crate::aleph::item_hash::ItemHash;
 use crate::aleph::trigger::route::from_host_label;
-use crate::config::{Cidr, NetworkConfig, find_word};
+use crate::config::{Cidr, Config, NetworkConfig, WordError, find_word};
 use crate::limits::{MAX_CONFIG_ADDRESSES, MAX_CONFIG_DNS_SERVERS};
+use crate::secret::Secret;
 
 /// The name of such a disk, in either case.
 pub const LABEL: &str = "cidata";
@@ -41,8 +42,8 @@ pub struct Nocloud {
     pub gateways: Vec<IpAddr>,
     /// Name servers.
     pub dns: Vec<IpAddr>,
-    /// The value of the word that is a configuration, not yet read.
-    pub configuration: Option<String>,
+    /// What the first word that is a configuration comes to.
+    pub configuration: Option<Result<Config, WordError>>,
 }
 
 /// Why a disk tells nothing.
@@ -95,7 +96,8 @@ impl Nocloud {
             told.take_network_config(&bytes)?;
         }
         match root.file(device, "user-dat").await {
-            Ok(Some(bytes)) => told.take_user_data(&bytes),
+            // It may hold the node's key.
+            Ok(Some(bytes)) => told.take_user_data(&Secret::from(bytes)),
             Ok(None) => {}
             Err(reason) => warn!(target: "disk", "cloud-init's user-data is not used: {reason}"),
         }
@@ -104,7 +106,8 @@ impl Nocloud {
 
     /// Takes what `user-data` says.
     pub fn take_user_data(&mut self, bytes: &[u8]) {
-        self.configuration = find_word(&String::from_utf8_lossy(bytes)).map(String::from);
+        let mut texts = bytes.utf8_chunks().map(|chunk| chunk.valid());
+        self.configuration = texts.find_map(find_word).map(Config::decode_word);
     }
 
     /// Takes what `meta-data` says.

@@ -6,7 +6,6 @@
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Bound;
 
@@ -15,6 +14,7 @@ use super::record::{self, Check, HEADER_BYTES, Header, Kind, Origin};
 use super::scan::{Found, Scan};
 use super::{CHUNK_SECTORS, VolumeError};
 use crate::limits::{MAX_STORE_KEYS, MAX_UNFLUSHED_RECORDS, VOLUME_SLACK_PART};
+use crate::secret::{Secret, erase};
 use crate::store::{BlockDevice, DeviceError, SECTOR_BYTES, StoreError, check_key, check_value};
 
 /// Bytes before the first half.
@@ -60,7 +60,7 @@ pub struct Log {
     places: BTreeMap<String, Place>,
     /// Sectors of all records in `places`.
     live: u64,
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 impl Log {
@@ -117,7 +117,7 @@ impl Log {
             broken: false,
             places,
             live,
-            buffer: vec![0; bytes],
+            buffer: Buffer { bytes: Secret::zeros(bytes), used: 0 },
         })
     }
 
@@ -150,7 +150,7 @@ impl Log {
         let mut at = first;
         while left > 0 {
             let count = left.min(CHUNK_SECTORS);
-            let chunk = chunk(&mut self.buffer, count)?;
+            let chunk = self.buffer.chunk(count)?;
             self.device.read(at, chunk).await?;
             let part = chunk.get(skip..).unwrap_or_default();
             value.extend_from_slice(part.get(..bytes - value.len()).unwrap_or(part));
@@ -160,6 +160,11 @@ impl Log {
             return Err(StoreError::Damaged);
         }
         Ok(Some(value))
+    }
+
+    /// Overwrites what the last operation has left of values in memory.
+    pub fn forget_values(&mut self) {
+        self.buffer.erase();
     }
 
     /// The keys that begin with `prefix`.
@@ -317,7 +322,7 @@ impl Log {
         self.dirty = true;
         while left > 0 {
             let count = left.min(CHUNK_SECTORS);
-            let chunk = chunk(&mut self.buffer, count)?;
+            let chunk = self.buffer.chunk(count)?;
             fill(chunk, [&head, key.as_bytes(), value], offset);
             self.device.write(at, chunk).await?;
             offset += chunk.len();
@@ -398,7 +403,7 @@ impl Log {
         let mut done = 0;
         while done < sectors {
             let count = (sectors - done).min(CHUNK_SECTORS);
-            let chunk = chunk(&mut self.buffer, count)?;
+            let chunk = self.buffer.chunk(count)?;
             self.device.read(from + done, chunk).await?;
             if let Some(start) = chunk.first_chunk_mut::<HEADER_BYTES>().filter(|_| done == 0) {
                 *start = head;
@@ -419,10 +424,26 @@ impl Change<'_> {
     }
 }
 
-/// So many sectors of the buffer.
-fn chunk(buffer: &mut [u8], sectors: u64) -> Result<&mut [u8], DeviceError> {
-    let bytes = usize::try_from(sectors).unwrap_or(usize::MAX).saturating_mul(SECTOR_BYTES);
-    buffer.get_mut(..bytes).ok_or(DeviceError::Range)
+/// What goes to the disk and comes from it, a chunk at a time.
+struct Buffer {
+    bytes: Secret,
+    /// Bytes from the beginning that may be of a value.
+    used: usize,
+}
+
+impl Buffer {
+    /// So many sectors.
+    fn chunk(&mut self, sectors: u64) -> Result<&mut [u8], DeviceError> {
+        let bytes = usize::try_from(sectors).unwrap_or(usize::MAX).saturating_mul(SECTOR_BYTES);
+        let chunk = self.bytes.get_mut(..bytes).ok_or(DeviceError::Range)?;
+        self.used = self.used.max(bytes);
+        Ok(chunk)
+    }
+
+    fn erase(&mut self) {
+        erase(self.bytes.get_mut(..self.used).unwrap_or_default());
+        self.used = 0;
+    }
 }
 
 /// Takes a record that was found into account.

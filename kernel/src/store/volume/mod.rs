@@ -43,6 +43,7 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 use super::{BlockDevice, DeviceError, Store, StoreError, check_key, check_value};
 use crate::executor::Slot;
 use crate::limits::MAX_STORE_QUEUED_BYTES;
+use crate::secret::Secret;
 use log::Log;
 
 /// Sectors that are read or written at a time.
@@ -126,7 +127,7 @@ struct Queue {
 
 enum Operation {
     Get(String, Slot<Result<Option<Vec<u8>>, StoreError>>),
-    Put(String, Vec<u8>, Slot<Result<(), StoreError>>),
+    Put(String, Secret, Slot<Result<(), StoreError>>),
     Delete(String, Slot<Result<(), StoreError>>),
     Keys(String, Slot<Result<Vec<String>, StoreError>>),
     Flush(Slot<Result<(), StoreError>>),
@@ -165,7 +166,7 @@ impl Volume {
     }
 
     /// A copy of a value, if all that wait are not too many.
-    fn copied(&self, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+    fn copied(&self, value: &[u8]) -> Result<Secret, StoreError> {
         let mut copy = Vec::new();
         let bytes = self.queue.borrow().bytes.saturating_add(value.len());
         if bytes > MAX_STORE_QUEUED_BYTES || copy.try_reserve_exact(value.len()).is_err() {
@@ -173,7 +174,7 @@ impl Volume {
         }
         self.queue.borrow_mut().bytes = bytes;
         copy.extend_from_slice(value);
-        Ok(copy)
+        Ok(copy.into())
     }
 }
 
@@ -270,6 +271,7 @@ impl Worker {
                 Operation::Keys(prefix, slot) => slot.put(Ok(log.keys(&prefix))),
                 Operation::Flush(slot) => slot.put(log.flush().await),
             };
+            log.forget_values();
         }
     }
 

@@ -7,13 +7,14 @@
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
 
 use super::layout::{BLOCK_SECTORS, HalfHeader, Sector, aligned};
 use super::record::{self, HEADER_BYTES, Header, Kind, Origin};
 use super::{CHUNK_SECTORS, VolumeError};
 use crate::limits::{MAX_UNFLUSHED_RECORDS, VOLUME_DAMAGE_LOOK_SECTORS};
+use crate::secret::Secret;
 use crate::store::{BlockDevice, DeviceError, SECTOR_BYTES};
 
 /// A record that was found.
@@ -45,7 +46,7 @@ pub struct Scan<'a> {
     start: u64,
     sectors: u64,
     origin: Origin,
-    window: Vec<u8>,
+    window: Secret,
     /// Sectors of the half that are in the window.
     held: core::ops::Range<u64>,
 }
@@ -54,7 +55,7 @@ impl<'a> Scan<'a> {
     /// Of a half that begins at `start` and has so many `sectors`.
     pub fn new(device: &'a dyn BlockDevice, start: u64, sectors: u64, origin: Origin) -> Self {
         let bytes = usize::try_from(CHUNK_SECTORS).unwrap_or(0) * SECTOR_BYTES;
-        Self { device, start, sectors, origin, window: vec![0; bytes], held: 0..0 }
+        Self { device, start, sectors, origin, window: Secret::zeros(bytes), held: 0..0 }
     }
 
     /// Reads the whole log and gives its records to `apply`, in order.
@@ -143,7 +144,8 @@ impl<'a> Scan<'a> {
 
     /// Whether the value is what the header says.
     async fn is_whole(&mut self, found: &Found) -> Result<bool, DeviceError> {
-        let mut hasher = blake3::Hasher::new();
+        // It holds what it was given last, in the memory of whoever waits for the disk here.
+        let mut hasher = Zeroizing::new(blake3::Hasher::new());
         let mut skip = HEADER_BYTES + found.key.len();
         let mut left = usize::try_from(found.header.value_bytes).unwrap_or(usize::MAX);
         let mut sector = found.sector;

@@ -193,9 +193,6 @@ pub fn nocloud(bytes: &[u8]) {
     let _ = told.take_network_config(bytes);
     let _ = told.take_meta_data(bytes);
     told.take_user_data(bytes);
-    if let Some(word) = &told.configuration {
-        let _ = kernel::config::Config::decode_word(word);
-    }
     let _ = told.instance();
     let mut network = kernel::config::NetworkConfig::default();
     told.complete(&mut network);
