@@ -1,6 +1,8 @@
 //! Each program runs once for an item hash.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::time::Duration;
@@ -9,7 +11,8 @@ use futures_util::FutureExt;
 
 use super::bench::{Author, Bench, NOW, read};
 use crate::config::AlephConfig;
-use crate::store::{Memory, Store};
+use crate::store::testing::{Dice, RamDisk};
+use crate::store::{Memory, Store, Volume, volume};
 use crate::subscribe::Origin;
 
 fn memory() -> Rc<dyn Store> {
@@ -205,6 +208,63 @@ fn a_program_that_is_taken_away_and_comes_again_under_its_name_runs() {
     assert_eq!((again.programs.len(), again.repeated.len()), (0, 1));
     assert_eq!(bench.post(&author.note("A", NOW, "two")).unwrap().programs.len(), 1);
     assert_eq!((first.ran.borrow().len(), second.ran.borrow().len()), (1, 1));
+}
+
+/// A volume on a disk, and a node that notes on it what it has seen.
+fn on_disk(disk: &RamDisk) -> Bench {
+    let open = Volume::open(Rc::new(disk.clone()), [7; 32]);
+    let (volume, worker) = open.now_or_never().unwrap().unwrap();
+    let bench = Bench::with(Rc::new(volume), AlephConfig::default());
+    bench.executor.spawn(worker.run());
+    bench
+}
+
+#[test]
+fn a_power_cut_at_any_moment_repeats_no_run_that_had_begun() {
+    const MESSAGES: u64 = 5;
+    let author = Author::new(1);
+    let messages: Vec<String> =
+        (0..MESSAGES).map(|number| author.note("A", NOW + number, "x")).collect();
+    let blank = RamDisk::new(256);
+    volume::format(&blank, [1; 16]).now_or_never().unwrap().unwrap();
+    let mut operations = u32::MAX;
+    let mut cut = 0;
+    while cut <= operations {
+        for seed in 0..4 {
+            let disk = RamDisk::of(blank.bytes());
+            let bench = on_disk(&disk);
+            disk.die_after(cut);
+            let noted = bench.host(1, r#"[{"channel":"A"}]"#);
+            // Where a note fails the machine would be dead by then.
+            let begun = Rc::new(Cell::new(0));
+            let (counter, counts) = (begun.clone(), bench.subscriber.counts());
+            *noted.look.borrow_mut() = Some(Box::new(move || {
+                if counts.not_kept.get() == 0 {
+                    counter.set(counter.get() + 1);
+                }
+            }));
+            for message in &messages {
+                bench.post(message).unwrap();
+            }
+            if begun.get() == messages.len() {
+                operations = operations.min(disk.done());
+            }
+            let first: Vec<_> = noted.ran.borrow()[..begun.get()].to_vec();
+            drop(bench);
+            let bench = on_disk(&disk.after_cut(&mut Dice::new(seed)));
+            let noted = bench.host(1, r#"[{"channel":"A"}]"#);
+            for message in &messages {
+                bench.post(message).unwrap();
+            }
+            let second = noted.ran.borrow();
+            assert!(first.iter().all(|hash| !second.contains(hash)), "repeated: {cut}, {seed}");
+            for message in messages.iter().skip(first.len() + 1) {
+                assert!(second.contains(read(message).item_hash()), "lost: {cut}, {seed}");
+            }
+        }
+        cut += 1;
+    }
+    assert!(cut > 10, "each note takes writes and flushes: {cut}");
 }
 
 #[test]
