@@ -5,7 +5,7 @@
 //! | `plain` | the file itself |
 //! | `zip` | PKZIP, stored and deflated entries, without ZIP64 and encryption |
 //! | `tar.gzip` | ustar, with the long names of GNU and pax, in gzip (RFC 1952) |
-//! | `squashfs` | version 4.0, compressed with gzip as `mksquashfs` does by itself |
+//! | `squashfs` | version 4.0, compressed with gzip as `mksquashfs` does by itself, or with zstd |
 //!
 //! All are read into a [`FileTree`], which bounds what they may hold: [`Limits`] on sizes, numbers and the
 //! ratio between packed and unpacked; names without `..`, without a leading `/`, each once. Links and

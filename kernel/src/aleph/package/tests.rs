@@ -19,6 +19,7 @@ const SQUASHFS: &[u8] = include_bytes!("samples/sample.squashfs");
 const WHOLE_BLOCKS: &[u8] = include_bytes!("samples/whole-blocks.squashfs");
 const WITH_LINK: &[u8] = include_bytes!("samples/link.squashfs");
 const XZ: &[u8] = include_bytes!("samples/xz.squashfs");
+const ZSTD: &[u8] = include_bytes!("samples/zstd.squashfs");
 
 /// Text, a hole and text again, over several blocks.
 fn data() -> Vec<u8> {
@@ -81,6 +82,11 @@ fn a_package_of_another_encoding_is_refused() {
         Err(PackageError::Unsupported("squashfs compressed with xz"))
     );
     assert_eq!(open(WITH_LINK, Encoding::Squashfs), Err(PackageError::Link("link".into())));
+}
+
+#[test]
+fn an_image_compressed_with_zstd_has_the_same_files() {
+    assert_eq!(contents(&open(ZSTD, Encoding::Squashfs).unwrap()), files());
 }
 
 #[test]
@@ -337,6 +343,7 @@ fn damaged() -> impl Strategy<Value = (Encoding, Vec<u8>)> {
         (Encoding::TarGzip, PAX_TAR),
         (Encoding::Squashfs, SQUASHFS),
         (Encoding::Squashfs, WHOLE_BLOCKS),
+        (Encoding::Squashfs, ZSTD),
     ]);
     (samples, prop::collection::vec((any::<u32>(), any::<u8>()), 0..6), any::<u32>()).prop_map(
         |((encoding, sample), changes, cut)| {

@@ -5,10 +5,10 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use super::bytes::Bytes;
+use super::compressor::Compressor;
 use super::inode::{File, Fragment};
 use super::metadata::{Metadata, Place};
 use super::{FileTree, PackageError, Superblock};
-use crate::aleph::package::deflate::{Framing, inflate};
 
 const DAMAGED: PackageError = PackageError::Malformed("data of the squashfs image");
 const NOT_COMPRESSED: u32 = 1 << 24;
@@ -18,6 +18,7 @@ const FRAGMENTS_PER_BLOCK: u32 = 512;
 
 pub(super) struct Blocks<'a> {
     image: &'a [u8],
+    compressor: Compressor,
     block_bytes: usize,
     fragment_table: u64,
     fragment_count: u32,
@@ -30,6 +31,7 @@ impl<'a> Blocks<'a> {
     pub(super) fn new(image: &'a [u8], superblock: &Superblock) -> Self {
         Self {
             image,
+            compressor: superblock.compressor,
             block_bytes: superblock.block_bytes,
             fragment_table: superblock.fragment_table,
             fragment_count: superblock.fragments,
@@ -73,7 +75,7 @@ impl<'a> Blocks<'a> {
         let size = usize::try_from(packed & !NOT_COMPRESSED).map_err(|_| DAMAGED)?;
         let data = self.image.get(start..).and_then(|data| data.get(..size)).ok_or(DAMAGED)?;
         if packed & NOT_COMPRESSED == 0 {
-            return inflate(data, Framing::Zlib, most).map(|(block, _)| block).map_err(|_| DAMAGED);
+            return self.compressor.unpack(data, most).ok_or(DAMAGED);
         }
         if data.len() > most {
             return Err(DAMAGED);
@@ -95,7 +97,8 @@ impl<'a> Blocks<'a> {
         let block = Bytes(at, DAMAGED).u64()?;
         let entry = usize::try_from(index % FRAGMENTS_PER_BLOCK).map_err(|_| DAMAGED)?;
         let mut place = Place { block: 0, offset: entry * FRAGMENT_BYTES };
-        let entry = Metadata::new(self.image, block).take(&mut place, FRAGMENT_BYTES)?;
+        let entry =
+            Metadata::new(self.image, block, self.compressor).take(&mut place, FRAGMENT_BYTES)?;
         let mut entry = Bytes(&entry, DAMAGED);
         let (start, size) = (entry.u64()?, entry.u32()?);
         let fragment: Rc<[u8]> = self.block(start, size, self.block_bytes)?.into();

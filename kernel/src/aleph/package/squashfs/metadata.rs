@@ -4,8 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::PackageError;
+use super::compressor::Compressor;
 use crate::aleph::limits::MAX_SQUASHFS_TABLE_BYTES;
-use crate::aleph::package::deflate::{Framing, inflate};
 
 /// The most that a block unpacks to.
 const BLOCK_BYTES: usize = 8 << 10;
@@ -31,13 +31,14 @@ impl Place {
 pub(super) struct Metadata<'a> {
     image: &'a [u8],
     start: u64,
+    compressor: Compressor,
     /// What each block unpacks to, and where the next one begins.
     unpacked: BTreeMap<u64, (Vec<u8>, u64)>,
 }
 
 impl<'a> Metadata<'a> {
-    pub(super) fn new(image: &'a [u8], start: u64) -> Self {
-        Self { image, start, unpacked: BTreeMap::new() }
+    pub(super) fn new(image: &'a [u8], start: u64, compressor: Compressor) -> Self {
+        Self { image, start, compressor, unpacked: BTreeMap::new() }
     }
 
     /// So many bytes from a place on, which moves behind them.
@@ -81,7 +82,7 @@ impl<'a> Metadata<'a> {
         let block = if head & NOT_COMPRESSED != 0 {
             data.to_vec()
         } else {
-            inflate(data, Framing::Zlib, BLOCK_BYTES).map_err(|_| DAMAGED)?.0
+            self.compressor.unpack(data, BLOCK_BYTES).ok_or(DAMAGED)?
         };
         if block.is_empty() || block.len() > BLOCK_BYTES {
             return Err(DAMAGED);

@@ -1,10 +1,11 @@
-//! Squashfs 4.0, read-only, compressed with gzip, as `mksquashfs` writes by itself.
+//! Squashfs 4.0, read-only, compressed with gzip, as `mksquashfs` writes by itself, or with zstd.
 //!
 //! The image is walked from its root without recursion; every directory entry counts against the bound on
 //! files, so that directories which contain themselves end. Extended attributes, owners and times are of
 //! no interest here and not read. Not supported: the other compressors.
 
 mod bytes;
+mod compressor;
 mod data;
 mod inode;
 mod metadata;
@@ -12,6 +13,7 @@ mod metadata;
 use alloc::vec::Vec;
 
 use self::bytes::Bytes;
+use self::compressor::Compressor;
 use self::data::Blocks;
 use self::inode::{Directory, Inode, read_inode};
 use self::metadata::{Metadata, Place};
@@ -20,16 +22,6 @@ use crate::aleph::limits::{MAX_FILE_NAME_BYTES, MAX_NAME_PARTS, MAX_SQUASHFS_BLO
 
 const MAGIC: u32 = u32::from_le_bytes(*b"hsqs");
 const SUPERBLOCK_BYTES: usize = 96;
-const GZIP: u16 = 1;
-/// Names of the compressors from 1 on.
-const COMPRESSORS: [&str; 6] = [
-    "squashfs compressed with gzip",
-    "squashfs compressed with lzma",
-    "squashfs compressed with lzo",
-    "squashfs compressed with xz",
-    "squashfs compressed with lz4",
-    "squashfs compressed with zstd",
-];
 const SMALLEST_BLOCK_BYTES: u32 = 4 << 10;
 /// What a directory's size counts more than its entries have.
 const DIRECTORY_SIZE_EXTRA: u32 = 3;
@@ -41,6 +33,7 @@ const MAX_RUN_ENTRIES: u32 = 256;
 
 /// The part of the superblock that is needed.
 struct Superblock {
+    compressor: Compressor,
     block_bytes: usize,
     fragments: u32,
     root: Place,
@@ -51,8 +44,8 @@ struct Superblock {
 
 pub(super) fn read(image: &[u8], tree: &mut FileTree) -> Result<(), PackageError> {
     let superblock = read_superblock(image)?;
-    let mut inodes = Metadata::new(image, superblock.inode_table);
-    let mut listings = Metadata::new(image, superblock.directory_table);
+    let mut inodes = Metadata::new(image, superblock.inode_table, superblock.compressor);
+    let mut listings = Metadata::new(image, superblock.directory_table, superblock.compressor);
     let mut blocks = Blocks::new(image, &superblock);
     let Inode::Directory(root) = read_inode(&mut inodes, superblock.root, superblock.block_bytes)?
     else {
@@ -97,10 +90,7 @@ fn read_superblock(image: &[u8]) -> Result<Superblock, PackageError> {
     if (major, minor) != (4, 0) {
         return Err(PackageError::Unsupported("another version of squashfs than 4.0"));
     }
-    if compressor != GZIP {
-        let index = usize::from(compressor).wrapping_sub(1);
-        return Err(COMPRESSORS.get(index).map_or(DAMAGED, |name| PackageError::Unsupported(name)));
-    }
+    let compressor = Compressor::of_number(compressor, DAMAGED)?;
     let size = usize::try_from(block_bytes).unwrap_or(usize::MAX);
     if block_bytes < SMALLEST_BLOCK_BYTES
         || size > MAX_SQUASHFS_BLOCK_BYTES
@@ -109,6 +99,7 @@ fn read_superblock(image: &[u8]) -> Result<Superblock, PackageError> {
         return Err(DAMAGED);
     }
     Ok(Superblock {
+        compressor,
         block_bytes: size,
         fragments,
         root,
