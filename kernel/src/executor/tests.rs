@@ -1,7 +1,7 @@
 //! Tests of the executor on a virtual clock.
 
 use super::*;
-use crate::machine::{MainLoop, Simulated};
+use crate::machine::{MainLoop, Simulated, SimulatedLoop};
 use alloc::boxed::Box;
 use alloc::vec;
 use core::ops::ControlFlow;
@@ -12,23 +12,9 @@ fn executor() -> (Executor, Simulated) {
     (Executor::new(Rc::new(machine.clone())), machine)
 }
 
-/// A host without a network that sleeps in no time and stops when nothing waits for a timer.
-struct Silent(Simulated);
-
-impl MainLoop for Silent {
-    fn poll_network(&mut self, _now: Instant) -> Option<Instant> {
-        None
-    }
-
-    fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {
-        match until {
-            Some(until) => {
-                self.0.sleep_until(until);
-                ControlFlow::Continue(())
-            }
-            None => ControlFlow::Break(()),
-        }
-    }
+/// The main loop of a machine that stops when nothing waits for a timer.
+fn to_the_end(machine: &Simulated) -> SimulatedLoop {
+    SimulatedLoop::until(machine.clone(), Instant::NEVER)
 }
 
 #[test]
@@ -42,7 +28,7 @@ fn tasks_run_to_their_end_and_may_spawn_others() {
         spawner.spawn(async move { inner.set(inner.get() + 10) });
     });
     assert_eq!(executor.live_tasks(), 1);
-    drive(&executor, &mut Silent(machine));
+    drive(&executor, &mut to_the_end(&machine));
     assert_eq!(done.get(), 11);
     assert_eq!(executor.live_tasks(), 0);
 }
@@ -58,7 +44,7 @@ fn sleepers_wake_in_the_order_of_their_deadlines() {
             order.borrow_mut().push((millis, clock.now().as_micros()));
         });
     }
-    drive(&executor, &mut Silent(machine));
+    drive(&executor, &mut to_the_end(&machine));
     assert_eq!(*order.borrow(), [(10, 10_000), (10, 10_000), (20, 20_000), (30, 30_000)]);
 }
 
@@ -71,7 +57,7 @@ fn a_dropped_sleep_leaves_no_timer() {
         assert_eq!(clock.timeout_at(deadline, core::future::pending::<()>()).await, Err(Elapsed));
         assert_eq!(clock.timeout_at(Instant::NEVER, async { 7 }).await, Ok(7));
     });
-    drive(&executor, &mut Silent(machine.clone()));
+    drive(&executor, &mut to_the_end(&machine));
     assert_eq!(executor.next_deadline(), None);
     assert_eq!(machine.now(), Instant::from_micros(5000));
 }
@@ -85,7 +71,7 @@ fn a_ready_output_wins_over_a_passed_deadline() {
     executor.spawn(async move {
         result.put(clock.timeout_at(Instant::ZERO, async { "ready" }).await);
     });
-    drive(&executor, &mut Silent(machine));
+    drive(&executor, &mut to_the_end(&machine));
     assert_eq!(seen.take().now_or_never(), Some(Ok("ready")));
 }
 
@@ -195,7 +181,7 @@ proptest! {
                 woken.borrow_mut().push((deadline, clock.now().as_micros()));
             });
         }
-        drive(&executor, &mut Silent(machine));
+        drive(&executor, &mut to_the_end(&machine));
         prop_assert_eq!(woken.borrow().len(), deadlines.len());
         prop_assert!(woken.borrow().iter().all(|(asked, woke)| asked == woke));
         prop_assert_eq!(executor.next_deadline(), None);

@@ -18,7 +18,7 @@ use core::fmt;
 use core::time::Duration;
 
 use air_core::value::Value;
-use log::{info, warn};
+use log::{debug, info, warn};
 
 use super::fetch::{self, FetchError};
 use super::{Backoff, MessageNode, NodeError, random};
@@ -233,8 +233,15 @@ impl Installer {
             self.executor.sleep(interval).await;
             let all: Vec<ItemHash> = self.following.borrow().keys().cloned().collect();
             for hash in all {
-                if let Err(error) = self.renew(&hash).await {
-                    warn!(target: "aleph", "program {hash} is not renewed: {error}");
+                match self.renew(&hash).await {
+                    Ok(()) => {}
+                    // It is asked again, and polling says so already.
+                    Err(NotInstalled::Fetch(FetchError::Node(error))) => {
+                        debug!(target: "aleph", "program {hash} is not renewed: {error}");
+                    }
+                    Err(error) => {
+                        warn!(target: "aleph", "program {hash} is not renewed: {error}");
+                    }
                 }
             }
         }

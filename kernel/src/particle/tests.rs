@@ -6,7 +6,6 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{OnceCell, RefCell};
-use core::ops::ControlFlow;
 use core::time::Duration;
 
 use air_core::{Parameters, Script};
@@ -17,7 +16,7 @@ use super::*;
 use crate::config::Seed;
 use crate::executor::{Executor, Slot, Turns, drive};
 use crate::identity::Identity;
-use crate::machine::{MainLoop, Simulated};
+use crate::machine::{Instant, Simulated, SimulatedLoop};
 use crate::service::{Caller, Services};
 
 /// A peer of a world in which everybody reaches everybody.
@@ -90,20 +89,6 @@ impl Peer {
     fn other(&self, id: PeerId) -> Option<Rc<Peer>> {
         let others = self.others.borrow();
         others.iter().filter_map(Weak::upgrade).find(|other| other.identity.id() == id)
-    }
-}
-
-struct Silent(Simulated);
-
-impl MainLoop for Silent {
-    fn poll_network(&mut self, _now: Instant) -> Option<Instant> {
-        None
-    }
-
-    fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {
-        let Some(until) = until else { return ControlFlow::Break(()) };
-        self.0.sleep_until(until);
-        ControlFlow::Continue(())
     }
 }
 
@@ -183,7 +168,7 @@ impl World {
                 slot
             })
             .collect();
-        drive(&self.executor, &mut Silent(self.machine.clone()));
+        drive(&self.executor, &mut SimulatedLoop::until(self.machine.clone(), Instant::NEVER));
         slots.iter().map(|slot| slot.take().now_or_never().expect("every actor ends")).collect()
     }
 }

@@ -4,18 +4,17 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
 
 use air_core::Value;
 use embedded_io_async::{Read, Write};
 use futures_util::future::FutureExt;
 use netstack::Stream;
 use netstack::http::{Limits, serve};
-use netstack::pipe;
+use netstack::pipe::{self, Pipe};
 
 use crate::config::{Config, IdentityConfig, Seed};
 use crate::executor::{Executor, Slot, drive};
-use crate::machine::{HeapUse, Instant, MainLoop, Simulated};
+use crate::machine::{HeapUse, Instant, Simulated, SimulatedLoop};
 use crate::node::{Node, Web};
 use crate::program::Programs;
 use crate::store::Memory;
@@ -55,25 +54,6 @@ impl Reply {
     }
 }
 
-/// A host without a network that sleeps in no time, until nothing waits.
-struct Silent(Simulated);
-
-impl MainLoop for Silent {
-    fn poll_network(&mut self, _now: Instant) -> Option<Instant> {
-        None
-    }
-
-    fn idle(&mut self, until: Option<Instant>) -> ControlFlow<()> {
-        match until {
-            Some(until) => {
-                self.0.sleep_until(until);
-                ControlFlow::Continue(())
-            }
-            None => ControlFlow::Break(()),
-        }
-    }
-}
-
 impl Bench {
     pub fn new() -> Self {
         Self::with(|_| {})
@@ -103,13 +83,19 @@ impl Bench {
         Self { machine, executor, node, programs }
     }
 
-    /// Opens a connection, sends the bytes, and keeps what comes back.
-    pub fn send(&self, request: Vec<u8>) -> Slot<Reply> {
-        let (mut client, server) = pipe::pair(4096);
+    /// Opens a connection, on which so many bytes fit each way.
+    pub fn connect(&self, capacity: usize) -> Pipe {
+        let (client, server) = pipe::pair(capacity);
         let (timer, web) = (self.executor.clone(), Web::new(self.programs.clone()));
         self.executor.spawn(async move {
             serve(server, &Limits::default(), &timer, &web).await;
         });
+        client
+    }
+
+    /// Opens a connection, sends the bytes, and keeps what comes back.
+    pub fn send(&self, request: Vec<u8>) -> Slot<Reply> {
+        let mut client = self.connect(4096);
         let reply = Slot::new();
         let (slot, clock) = (reply.clone(), self.executor.clone());
         self.executor.spawn(async move {
@@ -127,7 +113,7 @@ impl Bench {
 
     /// Lets everything run to its end; time passes as the timers ask.
     pub fn run(&self) {
-        drive(&self.executor, &mut Silent(self.machine.clone()));
+        drive(&self.executor, &mut SimulatedLoop::until(self.machine.clone(), Instant::NEVER));
         assert_eq!(self.executor.live_tasks(), 0, "nothing is left behind");
     }
 

@@ -8,14 +8,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use embedded_io_async::{Read, Write};
+use futures_util::FutureExt;
 use netstack::Stream;
-use netstack::http::{Limits, serve};
-use netstack::pipe;
 
 use super::super::bench::{Bench, Reply, post, taken};
 use super::{Document, after};
 use crate::executor::Slot;
-use crate::node::Web;
 use crate::program::limits::{FIRST_BODY_BYTES, MAX_INLINE_BODY_BYTES};
 use crate::program::{Hosted, RunOutcome};
 
@@ -128,11 +126,7 @@ fn a_client_that_asks_is_told_to_go_on_once_there_is_room() {
     let bench = Bench::new();
     let program = tells().host(&bench);
     let body = vec![b'x'; MAX_INLINE_BODY_BYTES + 1];
-    let (mut client, server) = pipe::pair(4096);
-    let (timer, web) = (bench.executor.clone(), Web::new(bench.programs.clone()));
-    bench.executor.spawn(async move {
-        serve(server, &Limits::default(), &timer, &web).await;
-    });
+    let mut client = bench.connect(4096);
     let said = Slot::new();
     let slot: Slot<String> = said.clone();
     bench.executor.spawn(async move {
@@ -154,18 +148,14 @@ fn a_client_that_asks_is_told_to_go_on_once_there_is_room() {
         slot.put(String::from_utf8(bytes).unwrap());
     });
     bench.run();
-    let said = futures_util::FutureExt::now_or_never(said.take()).unwrap();
+    let said = said.take().now_or_never().unwrap();
     assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("65537"), "{said}");
     nothing_is_left(&bench, &program);
 }
 
 /// Sends the beginning of a request and then does nothing for a while, before the connection ends.
 fn stalled(bench: &Bench, begin: Vec<u8>, pause: Duration) -> Slot<String> {
-    let (mut client, server) = pipe::pair(1 << 20);
-    let (timer, web) = (bench.executor.clone(), Web::new(bench.programs.clone()));
-    bench.executor.spawn(async move {
-        serve(server, &Limits::default(), &timer, &web).await;
-    });
+    let mut client = bench.connect(1 << 20);
     let said = Slot::new();
     let (slot, executor) = (said.clone(), bench.executor.clone());
     bench.executor.spawn(async move {
@@ -215,7 +205,7 @@ fn who_sends_slowly_breaks_off_or_lies_leaves_nothing_and_takes_no_turn() {
         let other = taken(&other);
         assert_eq!(other.body, "in the scope");
         assert!(other.at.as_micros() - before < 1_000_000, "{:?}", other.at);
-        let said = futures_util::FutureExt::now_or_never(stalled.take()).unwrap();
+        let said = stalled.take().now_or_never().unwrap();
         assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{said}");
         assert_eq!(program.stats().get(RunOutcome::Answered), 1);
         nothing_is_left(&bench, &program);
@@ -241,7 +231,7 @@ fn so_many_bodies_arrive_at_once_and_the_rest_are_told_to_come_back() {
     }
     assert_eq!(program.gate().reserved(), 3);
     bench.run();
-    let said = |slot: &Slot<String>| futures_util::FutureExt::now_or_never(slot.take()).unwrap();
+    let said = |slot: &Slot<String>| slot.take().now_or_never().unwrap();
     let shed = all.iter().map(said).filter(|said| said.starts_with("HTTP/1.1 503")).count();
     assert_eq!((shed, program.stats().get(RunOutcome::Shed)), (1, 1));
     nothing_is_left(&bench, &program);
