@@ -78,12 +78,8 @@ pub fn run(options: &Options) -> Result<()> {
         println!("|---|---|---|");
         let host = AlephHost::prepare()?;
         for machine in [Machine::Microvm, Machine::Q35] {
-            let guest = Guest { machine, ..Guest::new(kernel.clone(), Accelerator::Tcg) };
-            let job = Job { guest, cases: vec!["echo"], words: Vec::new() };
-            let (report, text) = host.play(&job)?;
-            report.expect_all_right().context(text)?;
-            let (ready, configured) = (millis(report.ready), millis(report.configured));
-            println!("| {} | {ready} | {configured} |", machine.name());
+            let (ready, configured) = by_host(&host, machine, &kernel, options.runs)?;
+            println!("| {} | {} | {} |", machine.name(), millis(ready), millis(configured));
         }
     }
 
@@ -99,6 +95,24 @@ pub fn run(options: &Options) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The least times of `runs` guests of a host: to the ready message, and from the configuration to its reply.
+fn by_host(
+    host: &AlephHost,
+    machine: Machine,
+    kernel: &Path,
+    runs: u32,
+) -> Result<(Duration, Duration)> {
+    let mut least = (Duration::MAX, Duration::MAX);
+    for _ in 0..runs.max(1) {
+        let guest = Guest { machine, ..Guest::new(kernel.to_owned(), Accelerator::Tcg) };
+        let job = Job { guest, cases: vec!["echo"], words: Vec::new() };
+        let (report, text) = host.play(&job)?;
+        report.expect_all_right().context(text)?;
+        least = (least.0.min(report.ready), least.1.min(report.configured));
+    }
+    Ok(least)
 }
 
 /// The boot of a machine with the program, to the program's first answer.

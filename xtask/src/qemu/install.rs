@@ -87,6 +87,15 @@ fn ensure_there(program: &str, package: &str, is_there: impl Fn() -> bool) -> Re
     Ok(())
 }
 
+/// Fetches apt's lists of packages, where this user may.
+///
+/// # Errors
+/// When there is no apt, or this user may not.
+pub fn update() -> Result<()> {
+    let Some(prefix) = privileges() else { bail!("type: sudo apt-get update") };
+    apt(prefix, &["update"])
+}
+
 /// The words before `apt-get`, or nothing if this user may not install.
 fn privileges() -> Option<&'static [&'static str]> {
     if external::output("id", &["-u"]).as_deref() == Some("0") {

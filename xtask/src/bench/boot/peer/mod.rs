@@ -13,6 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use self::cpio::Archive;
+use crate::qemu::install;
 use crate::{external, workspace};
 
 /// The package whose dependency is the kernel.
@@ -138,9 +139,16 @@ fn python(folder: &Path) -> Result<(PathBuf, String)> {
     Ok((root, name))
 }
 
-/// The packages that one depends on, by apt.
+/// The packages that one depends on, by apt, whose lists are fetched if it does not know that one.
 fn dependencies(package: &str) -> Result<Vec<String>> {
-    let text = external::output("apt-cache", &["depends", package]);
+    let ask = || external::output("apt-cache", &["depends", package]);
+    let text = match ask() {
+        None => {
+            install::update()?;
+            ask()
+        }
+        known => known,
+    };
     let text = text.with_context(|| format!("apt knows no {package}; this needs Debian's apt"))?;
     let words = text.lines().filter_map(|line| line.split_once("Depends: "));
     Ok(words.map(|(_, name)| name.trim().to_owned()).collect())
