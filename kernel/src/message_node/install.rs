@@ -18,6 +18,7 @@ use core::fmt;
 use core::time::Duration;
 
 use air_core::value::Value;
+use futures_util::future::{FutureExt, LocalBoxFuture};
 use log::{debug, info, warn};
 
 use super::fetch::{self, FetchError};
@@ -38,6 +39,9 @@ use crate::program::{Definition, Hosted, InstallError, Package, Programs};
 pub trait Install {
     /// Hosts the program of a PROGRAM message that was verified, as soon as its files are there.
     fn install(&self, message: Message);
+
+    /// Takes back what was installed of these programs, for the owner of a FORGET message that was verified.
+    fn forget<'a>(&'a self, programs: &'a [ItemHash], owner: &'a str) -> LocalBoxFuture<'a, ()>;
 }
 
 /// Why a program is not hosted.
@@ -51,6 +55,8 @@ pub enum NotInstalled {
     Message(Refusals),
     /// Its code and its data are one file, of which it wants two versions.
     TwoVersions,
+    /// Its owner took it back.
+    Forgotten,
     /// What was fetched cannot be hosted.
     Program(InstallError),
 }
@@ -62,6 +68,7 @@ impl fmt::Display for NotInstalled {
             Self::NotPermitted => f.write_str("its sender may not speak for its owner"),
             Self::Message(refusals) => refusals.fmt(f),
             Self::TwoVersions => f.write_str("its code and data are two versions of one file"),
+            Self::Forgotten => f.write_str("its owner took it back"),
             Self::Program(error) => error.fmt(f),
         }
     }
@@ -209,6 +216,10 @@ impl Installer {
     /// Hosts a program that was posted, and keeps it over restarts.
     async fn host_posted(&self, message: &Message) -> Result<(), NotInstalled> {
         let fetched = self.fetched(message).await?;
+        // It may have been taken back while its files were fetched.
+        if self.programs.is_forgotten(message.item_hash(), owner(message)) {
+            return Err(NotInstalled::Forgotten);
+        }
         self.host(message.item_hash(), &fetched)?;
         self.keep(message.item_hash(), fetched.package).await;
         Ok(())
@@ -326,6 +337,21 @@ impl Install for Rc<Installer> {
             installer.under_way.set(installer.under_way.get().saturating_sub(1));
         });
     }
+
+    fn forget<'a>(&'a self, programs: &'a [ItemHash], owner: &'a str) -> LocalBoxFuture<'a, ()> {
+        async move {
+            if let Err(error) = self.programs.forget(programs, owner).await {
+                warn!(target: "aleph", "what was taken back may return after a restart: {error}");
+            }
+        }
+        .boxed_local()
+    }
+}
+
+/// Whom a message speaks for.
+fn owner(message: &Message) -> &str {
+    let address = message.content().and_then(|content| content.get("address")?.as_str());
+    address.unwrap_or_else(|| message.sender())
 }
 
 impl fmt::Debug for Installer {

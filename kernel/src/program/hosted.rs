@@ -30,6 +30,7 @@ use crate::aleph::trigger::Failure;
 use crate::node::{Finished, Launch};
 use crate::particle::{Budget, End, new_particle_id};
 use crate::service::Answer;
+use crate::store::StoreError;
 
 /// A program that the node hosts.
 pub struct Hosted {
@@ -43,7 +44,6 @@ pub struct Hosted {
     stats: Stats,
     /// Tells the program's turns from those of others.
     lane: u32,
-    removed: RefCell<bool>,
 }
 
 /// Script and files, as they are now.
@@ -71,7 +71,6 @@ impl Hosted {
             account,
             stats: Stats::default(),
             lane,
-            removed: RefCell::new(false),
             version: RefCell::new(Version { definition: Rc::new(definition), script }),
             shared,
         }
@@ -120,7 +119,12 @@ impl Hosted {
     }
 
     pub(super) fn remove(&self) {
-        *self.removed.borrow_mut() = true;
+        self.state.close();
+    }
+
+    /// Deletes what was kept from run to run, of a program that was removed.
+    pub(super) async fn delete_state(&self) -> Result<(), StoreError> {
+        self.state.delete().await
     }
 
     /// Runs the program once. Waits for its turn, of which there are `programs.concurrency`, or one where
@@ -161,7 +165,7 @@ impl Hosted {
             None => (self.gate.enter(), self.account.share()),
         };
         let permit = self.turn(enter).await?;
-        if *self.removed.borrow() {
+        if self.state.is_closed() {
             return Err(Failure::NoProgram);
         }
         let tree = self.state.files().await.map_err(|error| {

@@ -5,10 +5,10 @@
 //! Where nothing lasts nothing is kept.
 //!
 //! There are [`MAX_KEPT_PROGRAMS`] of them with [`MAX_KEPT_BYTES`] together; one beyond runs until the node
-//! ends. What cannot be brought back is reported and stays in the store: a damaged record, one of
-//! another name, one whose owner `aleph.program_owners` does not name (any more).
+//! ends. What its owner took back is deleted; what else cannot be brought back is reported and stays in the
+//! store: a damaged record, one of another name, one whose owner `aleph.program_owners` does not name (any more).
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -34,6 +34,8 @@ const PREFIX: &str = "installed/";
 pub(super) struct Kept {
     /// What each takes, in bytes, by its key.
     sizes: RefCell<BTreeMap<String, usize>>,
+    /// All that were installed while the node ran, or in an earlier life, kept or not.
+    installed: RefCell<BTreeSet<ItemHash>>,
     /// Given when all are back.
     restored: Signal,
 }
@@ -78,6 +80,7 @@ enum Unusable {
     /// It holds no program, several, or one of another name.
     Foreign,
     NotAllowed,
+    Forgotten,
     Install(InstallError),
 }
 
@@ -88,6 +91,7 @@ impl fmt::Display for Unusable {
             Self::Bundle(error) => error.fmt(f),
             Self::Foreign => f.write_str("the record is not that of the program"),
             Self::NotAllowed => f.write_str("aleph.program_owners does not name its owner"),
+            Self::Forgotten => f.write_str("its owner took it back"),
             Self::Install(error) => error.fmt(f),
         }
     }
@@ -125,6 +129,7 @@ impl Programs {
     /// # Errors
     /// [`KeepError`]; what was kept of it before is still there.
     pub async fn keep(&self, program: &ItemHash, package: Package) -> Result<(), KeepError> {
+        self.kept.installed.borrow_mut().insert(program.clone());
         let store = self.store();
         if !store.is_lasting() {
             return Ok(());
@@ -155,6 +160,7 @@ impl Programs {
     }
 
     async fn try_restore(&self) -> Result<(), StoreError> {
+        self.recall_forgotten().await?;
         let keys = self.store().keys(PREFIX).await?;
         if let Some(more @ 1..) = keys.len().checked_sub(MAX_KEPT_PROGRAMS) {
             warn!(target: "program", "{more} installed programs are too many");
@@ -170,6 +176,9 @@ impl Programs {
                         }
                         Err(reason) => {
                             warn!(target: "program", "{key:.80} is not brought back: {reason}");
+                            if matches!(reason, Unusable::Forgotten) {
+                                self.unkeep_key(&key).await?;
+                            }
                         }
                     }
                 }
@@ -197,7 +206,27 @@ impl Programs {
         if !self.node().config().aleph.may_install(&definition.program().owner) {
             return Err(Unusable::NotAllowed);
         }
-        self.install(definition).map_err(Unusable::Install)
+        if self.is_forgotten(definition.id(), &definition.program().owner) {
+            return Err(Unusable::Forgotten);
+        }
+        let hosted = self.install(definition).map_err(Unusable::Install)?;
+        self.kept.installed.borrow_mut().insert(hosted.program().id.clone());
+        Ok(hosted)
+    }
+
+    /// Keeps a program no longer.
+    pub(super) async fn unkeep(&self, program: &ItemHash) -> Result<(), StoreError> {
+        self.unkeep_key(&format!("{PREFIX}{program}")).await
+    }
+
+    async fn unkeep_key(&self, key: &str) -> Result<(), StoreError> {
+        self.kept.sizes.borrow_mut().remove(key);
+        self.store().delete(key).await
+    }
+
+    /// Whether a program was installed while the node ran, or in an earlier life.
+    pub(super) fn is_installed(&self, program: &ItemHash) -> bool {
+        self.kept.installed.borrow().contains(program)
     }
 
     /// Whether a program is kept over restarts.

@@ -6,6 +6,8 @@ pub const MAX_PROGRAMS: usize = 64;
 pub const MAX_KEPT_PROGRAMS: usize = 32;
 /// Their bytes together.
 pub const MAX_KEPT_BYTES: usize = 64 << 20;
+/// Programs that their owners took back and that are known for it.
+pub const MAX_FORGOTTEN_PROGRAMS: usize = 1024;
 /// A bundle: programs of the largest size that the network passes inline, and some room.
 pub const MAX_BUNDLE_BYTES: usize = 48 << 20;
 /// A bundle may take one in so many bytes of the heap: while it is unpacked it is there three times.

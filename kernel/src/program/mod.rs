@@ -12,7 +12,7 @@
 //! | `definition` | a program with its parts at hand |
 //! | `hosted`, `gate`, `account` | runs of a program: how many at once, what they hold |
 //! | [`files`], `state` | what a run reads and writes, what is kept of it |
-//! | `kept` | programs that were installed, over restarts |
+//! | `kept`, `forgotten` | programs that were installed, over restarts, and those that were taken back |
 //! | `run`, `clock` | what one run may reach |
 //! | [`api`] | the network's API |
 //! | `reply` | from what a script gave to an HTTP answer |
@@ -42,6 +42,7 @@ pub mod bundle;
 mod clock;
 mod definition;
 pub mod files;
+mod forgotten;
 mod gate;
 mod hosted;
 mod kept;
@@ -83,6 +84,7 @@ use crate::aleph::package::Limits;
 use crate::executor::Signal;
 use crate::node::Node;
 use crate::store::Store;
+use forgotten::Forgotten;
 use kept::Kept;
 use limits::{INLINE_BODY_PART, MAX_INLINE_BODY_BYTES, MAX_PROGRAMS, PACKAGE_PART};
 
@@ -93,6 +95,7 @@ pub struct Programs {
     hosted: Rc<RefCell<BTreeMap<ItemHash, Rc<Hosted>>>>,
     lanes: Rc<Cell<u32>>,
     kept: Rc<Kept>,
+    forgotten: Rc<Forgotten>,
     changes: Signal,
 }
 
@@ -118,6 +121,7 @@ impl Programs {
             hosted: Rc::default(),
             lanes: Rc::default(),
             kept: Rc::default(),
+            forgotten: Rc::default(),
             changes: Signal::new(),
         }
     }
@@ -219,7 +223,8 @@ impl Programs {
         Ok(all)
     }
 
-    /// Hosts a program no longer: runs that have begun go on, those that wait do not. What it kept stays.
+    /// Hosts a program no longer: runs that have begun go on and keep nothing, those that wait do not. What
+    /// was kept before stays.
     pub fn remove(&self, program: &ItemHash) -> bool {
         let removed = self.hosted.borrow_mut().remove(program);
         self.changes.give();

@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use super::account::{Account, Share};
@@ -32,6 +32,8 @@ pub(super) struct State {
     files: RefCell<Option<Rc<FileTree>>>,
     /// The memory of the files.
     share: Share,
+    /// Whether nothing is kept any more.
+    closed: Cell<bool>,
 }
 
 /// Why a state cannot be read or kept.
@@ -85,7 +87,22 @@ impl State {
             first: RefCell::new(first),
             files: RefCell::new(None),
             share: account.share(),
+            closed: Cell::new(false),
         }
+    }
+
+    /// Keeps nothing any more, whatever runs leave.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// Deletes what was kept.
+    pub(super) async fn delete(&self) -> Result<(), StoreError> {
+        self.store.delete(&self.key).await
     }
 
     /// From now on the program comes with these files; what was kept stays.
@@ -129,7 +146,11 @@ impl State {
         }
         let first = self.first();
         let files = Rc::new(with_kept(&first, export, &kept)?);
-        self.store.put(&self.key, &packed(&kept).await?).await?;
+        let packed = packed(&kept).await?;
+        if self.is_closed() {
+            return Ok(());
+        }
+        self.store.put(&self.key, &packed).await?;
         self.store.flush().await?;
         // With other first files the next run reads anew what was kept.
         if Rc::ptr_eq(&first, &self.first()) { self.take(files) } else { Ok(()) }

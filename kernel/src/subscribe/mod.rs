@@ -297,20 +297,36 @@ impl Subscriber {
             self.counts.unmatched.add(u64::from(taken.repeated.is_empty()));
         }
         self.accepted.borrow_mut().insert(&message);
-        if message.kind() == Type::Program {
-            self.install(&message);
+        match message.kind() {
+            Type::Program => self.install(&message),
+            Type::Forget => self.forget(&message).await,
+            _ => {}
         }
         Ok(taken)
     }
 
     /// Installs a program that was posted, if its owner's are.
     fn install(&self, message: &Message) {
-        let owner = message.content().and_then(|content| content.get("address")?.as_str());
-        let may = owner.is_some_and(|owner| self.parts.config.may_install(owner));
-        if let (true, Some(install)) = (may, &self.parts.install) {
+        if let Some((install, _)) = self.installer_for(message) {
             info!(target: "aleph", "program {} was posted and is allowed", message.item_hash());
             install.install(message.clone());
         }
+    }
+
+    /// Takes back what a FORGET names, if programs of its owner are installed.
+    async fn forget(&self, message: &Message) {
+        let Some((install, owner)) = self.installer_for(message) else { return };
+        let hashes = message.content().and_then(|content| content.get("hashes")?.as_array());
+        let hashes = hashes.into_iter().flatten().filter_map(|hash| hash.as_str()?.parse().ok());
+        let hashes: Vec<ItemHash> = hashes.collect();
+        install.forget(&hashes, owner).await;
+    }
+
+    /// What installs programs of a message's owner, if that is allowed, and the owner.
+    fn installer_for<'a>(&'a self, message: &'a Message) -> Option<(&'a dyn Install, &'a str)> {
+        let owner = message.content()?.get("address")?.as_str()?;
+        let install = self.parts.install.as_deref()?;
+        self.parts.config.may_install(owner).then_some((install, owner))
     }
 
     fn queued(&self, message: &Message) -> Result<Queued, Refused> {

@@ -177,13 +177,21 @@ impl Canned {
     }
 }
 
-/// Notes which programs are to be installed.
+/// Notes which programs are to be installed, and which are taken back by whom.
 #[derive(Default)]
-pub(crate) struct Installs(pub(crate) RefCell<Vec<ItemHash>>);
+pub(crate) struct Installs(
+    pub(crate) RefCell<Vec<ItemHash>>,
+    pub(crate) RefCell<Vec<(ItemHash, String)>>,
+);
 
 impl Install for Installs {
     fn install(&self, message: Message) {
         self.0.borrow_mut().push(message.item_hash().clone());
+    }
+
+    fn forget<'a>(&'a self, programs: &'a [ItemHash], owner: &'a str) -> LocalBoxFuture<'a, ()> {
+        self.1.borrow_mut().extend(programs.iter().map(|it| (it.clone(), owner.to_string())));
+        core::future::ready(()).boxed_local()
     }
 }
 

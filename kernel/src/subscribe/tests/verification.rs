@@ -147,3 +147,24 @@ fn programs_that_are_posted_are_installed_for_the_owners_that_are_named() {
     assert_eq!(counts(alloc::vec![owner.address()]), 1);
     assert_eq!(counts(alloc::vec!["*".to_string()]), 2);
 }
+
+#[test]
+fn programs_are_taken_back_only_by_their_owner_and_where_it_may_install() {
+    let (owner, other) = (Author::new(1), Author::new(2));
+    let program = ItemHash::of(b"program");
+    let forget = |author: &Author, address: &str| {
+        let content = format!(
+            r#"{{"address":"{address}","time":{NOW},"hashes":["{program}"],"aggregates":[]}}"#
+        );
+        author.sign("FORGET", "A", NOW, &content)
+    };
+    let config =
+        AlephConfig { program_owners: alloc::vec![owner.address()], ..AlephConfig::default() };
+    let bench = Bench::with(alloc::rc::Rc::new(Memory::new(1 << 20)), config);
+    bench.node.answer("AGGREGATE", &[]);
+    bench.post(&forget(&other, &other.address())).unwrap();
+    assert_eq!(bench.post(&forget(&other, &owner.address())), Err(Refused::NotPermitted));
+    assert!(bench.installs.1.borrow().is_empty());
+    bench.post(&forget(&owner, &owner.address())).unwrap();
+    assert_eq!(*bench.installs.1.borrow(), [(program, owner.address())]);
+}

@@ -1,4 +1,4 @@
-//! Programs that were installed and are there again after a restart.
+//! Programs that were installed and are there again after a restart, unless their owners took them back.
 
 use alloc::format;
 use alloc::rc::Rc;
@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 
 use futures_util::future::FutureExt;
 
-use super::super::bench::Bench;
-use super::{Document, respond};
+use super::super::bench::{Bench, taken};
+use super::{Document, after, respond};
 use crate::aleph::item_hash::ItemHash;
 use crate::program::limits::MAX_KEPT_PROGRAMS;
 use crate::program::{Bundle, Definition, KeepError, Package, Programs};
@@ -146,4 +146,83 @@ fn what_the_store_refuses_is_not_counted() {
         let refused = keep(&bench, &ItemHash::of(&[u8::try_from(number).unwrap()]), package);
         assert_eq!(refused, Err(KeepError::Store(StoreError::Full)), "and not `TooMany`");
     }
+}
+
+fn forget(bench: &Bench, name: &ItemHash, owner: &str) {
+    bench.programs.forget(core::slice::from_ref(name), owner).now_or_never().unwrap().unwrap();
+}
+
+/// Has a program hosted as one that was posted is.
+fn post(bench: &Bench, package: &Package) -> ItemHash {
+    let limits = bench.programs.package_limits();
+    bench.programs.install(Definition::of_package(package, &limits).unwrap()).unwrap();
+    let name = id(package);
+    keep(bench, &name, package.clone()).unwrap();
+    name
+}
+
+#[test]
+fn a_program_that_its_owner_took_back_is_gone_for_good() {
+    let store = lasting();
+    let bench = start(&store);
+    let put = r#"("vault" "put") ["/state/n" "1"]"#;
+    let counting = Document::keeping_state(after(&[put], "1")).package();
+    let (name, stays) = (post(&bench, &counting), post(&bench, &answering(1)));
+    assert_eq!(bench.get(&format!("/vm/{name}/")).body, "1");
+    let state = || store.keys("program/").now_or_never().unwrap().unwrap();
+    assert_eq!((keys(&store).len(), state().len()), (2, 1));
+    forget(&bench, &name, "0x2");
+    assert_eq!(bench.get(&format!("/vm/{name}/")).status, 200, "somebody else cannot");
+    forget(&bench, &name, "0x1");
+    assert_eq!(bench.get(&format!("/vm/{name}/")).status, 404);
+    assert_eq!(bench.get(&format!("/vm/{stays}/")).status, 200);
+    assert_eq!((keys(&store).len(), state().len()), (1, 0));
+    // Power went between the note and the deletion.
+    let record = Bundle { programs: vec![counting] }.encode().unwrap();
+    store.put(&format!("installed/{name}"), &record).now_or_never().unwrap().unwrap();
+    let again = start(&store);
+    restored(&again);
+    assert_eq!(again.get(&format!("/vm/{name}/")).status, 404);
+    assert_eq!(again.get(&format!("/vm/{stays}/")).status, 200);
+    assert_eq!(keys(&store).len(), 1);
+    assert!(
+        again.programs.is_forgotten(&name, "0x1") && !again.programs.is_forgotten(&name, "0x3")
+    );
+}
+
+#[test]
+fn a_run_under_way_when_its_program_is_taken_back_ends_and_keeps_nothing() {
+    let store = lasting();
+    let bench = start(&store);
+    let calls = [r#"("vault" "put") ["/state/n" "1"]"#, r#"("peer" "timeout") [500 "x"]"#];
+    let name = post(&bench, &Document::keeping_state(after(&calls, "1")).package());
+    let request = format!("GET /vm/{name}/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let reply = bench.send(request.into_bytes());
+    while bench.programs.get(&name).unwrap().gate().inside() == 0 {
+        bench.executor.turn();
+    }
+    forget(&bench, &name, "0x1");
+    bench.run();
+    assert_eq!(taken(&reply).body, "1");
+    assert!(store.keys("program/").now_or_never().unwrap().unwrap().is_empty());
+}
+
+#[test]
+fn a_program_that_the_node_was_booted_with_stays() {
+    let bench = start(&lasting());
+    let package = answering(1);
+    let limits = bench.programs.package_limits();
+    bench.programs.install(Definition::of_package(&package, &limits).unwrap()).unwrap();
+    forget(&bench, &id(&package), "0x1");
+    assert_eq!(bench.get(&format!("/vm/{}/", id(&package))).status, 200);
+}
+
+#[test]
+fn a_damaged_list_of_what_was_taken_back_hinders_nothing() {
+    let store = lasting();
+    post(&start(&store), &answering(1));
+    store.put("forgotten", &[0xff; 9]).now_or_never().unwrap().unwrap();
+    let again = start(&store);
+    restored(&again);
+    assert_eq!(again.programs.list().len(), 1);
 }
