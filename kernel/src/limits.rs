@@ -269,6 +269,12 @@ pub const MAX_QUEUED_MESSAGES: usize = 256;
 pub const QUEUED_MESSAGES_PART: usize = 32;
 /// Messages that one program has been run for and that are remembered; older ones count as seen.
 pub const MAX_SEEN_PER_PROGRAM: usize = 4_096;
+/// They may take one in so many bytes of the heap, for each program.
+pub const SEEN_PART: usize = 64;
+/// What one of them takes, about: its item hash, and its places in three tables.
+pub const SEEN_BYTES: usize = 192;
+/// So many are remembered on every machine.
+pub const MIN_SEEN_PER_PROGRAM: usize = 256;
 /// Messages in one piece of what is kept of that.
 pub const SEEN_PIECE_ENTRIES: usize = 64;
 /// Pieces of one program.

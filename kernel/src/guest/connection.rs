@@ -173,7 +173,8 @@ async fn take<S: HostSocket>(
     connection.receive_until(whole).await.map_err(lost)?;
     let message = connection.bytes.get(begin..whole).unwrap_or_default();
     let hosted = configuration::apply(guest, message).await?;
-    let told = Told::open(guest.programs.store().clone(), hosted.definition().id()).await;
+    let (store, heap) = (guest.programs.store().clone(), guest.programs.node().heap_bytes());
+    let told = Told::open(store, hosted.definition().id(), heap).await;
     Ok(Configured { hosted, told: Rc::new(told) })
 }
 

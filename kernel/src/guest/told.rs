@@ -26,8 +26,8 @@ pub(super) struct Told {
 
 impl Told {
     /// What the program was told of in earlier lives.
-    pub(super) async fn open(store: Rc<dyn Store>, program: &ItemHash) -> Self {
-        let log = SeenLog::open(store, program).await;
+    pub(super) async fn open(store: Rc<dyn Store>, program: &ItemHash, heap_bytes: usize) -> Self {
+        let log = SeenLog::open(store, program, heap_bytes).await;
         let last_ms = Cell::new(log.latest());
         // As many wait as there are connections.
         Self { log: RefCell::new(log), last_ms, writing: Gate::new(1, usize::MAX) }

@@ -185,8 +185,13 @@ impl Lane {
     }
 
     /// Runs the program for one message after the other, until the program is gone.
-    pub(super) async fn serve(self: Rc<Self>, store: Rc<dyn Store>, executor: Executor) {
-        let log = SeenLog::open(store, self.id()).await;
+    pub(super) async fn serve(
+        self: Rc<Self>,
+        store: Rc<dyn Store>,
+        executor: Executor,
+        heap_bytes: usize,
+    ) {
+        let log = SeenLog::open(store, self.id(), heap_bytes).await;
         *self.log.borrow_mut() = Some(log);
         self.ready.give();
         loop {

@@ -29,7 +29,10 @@ use log::warn;
 
 use crate::aleph::item_hash::ItemHash;
 use crate::aleph::trigger::Seen;
-use crate::limits::{MAX_SEEN_PER_PROGRAM, MAX_SEEN_PIECES, SEEN_PIECE_ENTRIES};
+use crate::limits::{
+    MAX_SEEN_PER_PROGRAM, MAX_SEEN_PIECES, MIN_SEEN_PER_PROGRAM, SEEN_BYTES, SEEN_PART,
+    SEEN_PIECE_ENTRIES,
+};
 use crate::store::{Store, StoreError};
 
 const VERSION: u8 = 1;
@@ -58,11 +61,11 @@ struct Changes {
 }
 
 impl SeenLog {
-    /// Reads what a program has seen in earlier lives.
-    pub async fn open(store: Rc<dyn Store>, program: &ItemHash) -> Self {
+    /// Reads what a program has seen in earlier lives, as far as a machine with such a heap remembers it.
+    pub async fn open(store: Rc<dyn Store>, program: &ItemHash, heap_bytes: usize) -> Self {
         let prefix = format!("seen/{program}/");
         let mut log = Self {
-            seen: Seen::new(MAX_SEEN_PER_PROGRAM),
+            seen: Seen::new(most_seen(heap_bytes)),
             store,
             prefix,
             pieces: VecDeque::new(),
@@ -97,6 +100,11 @@ impl SeenLog {
         }
         for (time, hash) in self.pieces.iter().flat_map(|piece| &piece.entries) {
             self.seen.is_new(hash, *time);
+        }
+        // A machine with more memory may have kept more.
+        let until = self.seen.forgotten_until().unwrap_or(0);
+        for piece in &mut self.pieces {
+            piece.entries.retain(|(time, _)| *time > until);
         }
         Ok(())
     }
@@ -187,6 +195,11 @@ impl SeenLog {
     }
 }
 
+/// Messages that are remembered for one program.
+fn most_seen(heap_bytes: usize) -> usize {
+    (heap_bytes / SEEN_PART / SEEN_BYTES).clamp(MIN_SEEN_PER_PROGRAM, MAX_SEEN_PER_PROGRAM)
+}
+
 fn key(prefix: &str, number: u64) -> String {
     format!("{prefix}{number:016x}")
 }
@@ -249,7 +262,7 @@ mod tests {
     }
 
     fn open(store: &Rc<dyn Store>) -> SeenLog {
-        SeenLog::open(store.clone(), &hash(0)).now_or_never().unwrap()
+        SeenLog::open(store.clone(), &hash(0), usize::MAX).now_or_never().unwrap()
     }
 
     fn run(log: &mut SeenLog, number: u64, time: u64) -> bool {
@@ -280,7 +293,7 @@ mod tests {
     fn programs_know_nothing_of_each_other() {
         let store = store();
         assert!(run(&mut open(&store), 1, 100));
-        let mut other = SeenLog::open(store, &hash(9)).now_or_never().unwrap();
+        let mut other = SeenLog::open(store, &hash(9), usize::MAX).now_or_never().unwrap();
         assert!(other.is_new(&hash(1), 100));
     }
 
@@ -298,6 +311,25 @@ mod tests {
             assert!(!run(&mut next, number, number + 1), "{number}");
         }
         assert!(run(&mut next, 3 * most, 3 * most + 1));
+    }
+
+    #[test]
+    fn a_small_machine_remembers_fewer_also_of_what_a_large_one_kept() {
+        let store = store();
+        let most = MAX_SEEN_PER_PROGRAM as u64;
+        let mut large = open(&store);
+        (0..most).for_each(|number| assert!(run(&mut large, number, number + 1)));
+        for (heap, remembered) in [
+            (0, MIN_SEEN_PER_PROGRAM),
+            (MIN_SEEN_PER_PROGRAM * SEEN_PART * SEEN_BYTES, MIN_SEEN_PER_PROGRAM),
+            (1000 * SEEN_PART * SEEN_BYTES, 1000),
+            (usize::MAX, MAX_SEEN_PER_PROGRAM),
+        ] {
+            let small = SeenLog::open(store.clone(), &hash(0), heap).now_or_never().unwrap();
+            let kept: usize = small.pieces.iter().map(|piece| piece.entries.len()).sum();
+            assert_eq!((small.seen.len(), kept), (remembered, remembered), "{heap}");
+            assert!((0..most).all(|number| small.has(&hash(number), number + 1)), "{heap}");
+        }
     }
 
     #[test]

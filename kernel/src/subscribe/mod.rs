@@ -383,8 +383,9 @@ impl Subscriber {
             }
             let id = program.id.clone();
             let lane = Lane::new(runnable, self.counts.clone(), self.budget.clone());
-            let serve = lane.clone().serve(self.parts.store.clone(), self.parts.executor.clone());
-            self.parts.executor.spawn(serve);
+            let (store, executor) = (self.parts.store.clone(), self.parts.executor.clone());
+            let heap = heap_bytes(&*self.parts.machine);
+            self.parts.executor.spawn(lane.clone().serve(store, executor, heap));
             lanes.insert(id, lane);
         }
         lanes.values().cloned().collect()
