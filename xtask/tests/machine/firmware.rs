@@ -103,7 +103,15 @@ fn disk_guest(kind: Kind, disk: Disk) -> Result<Guest> {
 fn by_bios(kind: Kind) -> Result<()> {
     let folder = TempDir::with_prefix("aerolith-bios-")?;
     let disk = Disk::raw(make_disk(folder.path())?, Writes::Dropped);
-    Node::start(disk_guest(kind, disk)?)?.check_alive()
+    let node = Node::start(disk_guest(kind, disk)?)?;
+    finds_tables(&node)?;
+    node.check_alive()
+}
+
+/// ACPI's tables are found the way this firmware leaves them: one of them counts the processors.
+fn finds_tables(node: &Node) -> Result<()> {
+    ensure!(node.vm.text().contains("boot: one processor"), "{}", node.vm.text());
+    Ok(())
 }
 
 /// As clouds start many guests from one image.
@@ -201,6 +209,7 @@ fn by_efi(kind: Kind) -> Result<()> {
     as_efi(&mut guest)?;
     let node = Node::start(guest)?;
     ensure!(node.vm.text().contains("BdsDxe: starting"), "{}", node.vm.text());
+    finds_tables(&node)?;
     node.check_alive()
 }
 
@@ -240,7 +249,7 @@ fn by_small_firmware(kind: Kind) -> Result<()> {
     guest.memory_mib = 64;
     guest.network = Network::user(&PORTS);
     let node = Node::start(guest)?;
-    ensure!(!node.vm.text().contains("no ACPI"), "{}", node.vm.text());
+    finds_tables(&node)?;
     node.check_alive()
 }
 
@@ -265,7 +274,7 @@ fn by_grub_under_efi(kind: Kind) -> Result<()> {
         format!("if=virtio,format=raw,file=fat:rw:{}", folder.path().join("disk").display());
     guest.extra.extend(["-drive".to_owned(), drive]);
     let node = Node::start(guest)?;
-    ensure!(!node.vm.text().contains("no ACPI"), "{}", node.vm.text());
+    finds_tables(&node)?;
     node.check_alive()
 }
 
