@@ -36,6 +36,18 @@ impl BootCode {
         Self::build_in(&Tree::here())
     }
 
+    /// That which was built last.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn built() -> Result<BootCode> {
+        let path = path();
+        let built = std::fs::read(&path).with_context(|| {
+            format!("{} is missing; `cargo xtask build` makes it", path.display())
+        })?;
+        BootCode::cut(&built)
+    }
+
     /// Builds that of other sources.
     ///
     /// # Errors

@@ -68,14 +68,13 @@ impl Firmware {
     ///
     /// # Errors
     /// When the disk cannot be made.
-    pub fn start_from_disk(self, guest: &mut Guest, folder: &Path) -> Result<()> {
+    pub fn start_from_disk(self, guest: &mut Guest, boot: &BootCode, folder: &Path) -> Result<()> {
         let kernel = guest.kernel.take().context("a guest without a kernel")?;
-        let boot = BootCode::build()?;
-        let image = bzimage::bzimage(&boot, &fs::read(&kernel)?, &guest.command_line.join(" "))?;
+        let image = bzimage::bzimage(boot, &fs::read(&kernel)?, &guest.command_line.join(" "))?;
         guest.command_line.clear();
         let file = folder.join("aerolith.img");
         let contents = disk::Contents {
-            boot: &boot,
+            boot,
             kernel: &image,
             configuration: None,
             programs: None,

@@ -18,6 +18,7 @@ use self::console::{Console, Ports};
 use self::firmware::Firmware;
 use crate::boot_log;
 use crate::build::{self, Image};
+use crate::image::BootCode;
 use crate::node_config::NodeConfig;
 use crate::program_folder;
 use crate::qemu::{self, Disk, Forward, Guest, Machine, Network, Vm, Wanted, Writes, ports};
@@ -74,6 +75,9 @@ pub struct Options {
     /// For scripts: URL and multiaddresses are all that is printed; the log goes to target/aerolith-run.log
     #[arg(long)]
     headless: bool,
+    /// Take the image that is built already
+    #[arg(long, conflicts_with = "host")]
+    no_build: bool,
     /// Leave no note for `cargo xtask send`
     #[arg(long)]
     unrecorded: bool,
@@ -140,7 +144,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     qemu::install::ensure()?;
     let firmware = options.firmware.as_deref().map(Firmware::named).transpose()?;
     let config = NodeConfig::read(options.config.as_deref())?;
-    let kernel = build::build(Image::Product)?.stripped;
+    if !options.no_build {
+        build::build(Image::Product)?;
+    }
+    let kernel = build::paths(Image::Product).stripped;
     let blob = config.blob_file()?;
     let mut guest = guest(options, kernel)?;
     if options.config.is_some() {
@@ -158,7 +165,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
     let folder = TempDir::with_prefix("aerolith-disk-")?;
     if let Some(firmware) = firmware {
-        firmware.start_from_disk(&mut guest, folder.path())?;
+        let boot = if options.no_build { BootCode::built() } else { BootCode::build() };
+        firmware.start_from_disk(&mut guest, &boot?, folder.path())?;
     }
 
     for _ in 0..ports::ATTEMPTS {

@@ -13,12 +13,11 @@ use tempfile::TempDir;
 use xtask::aleph_sdk::AlephSdk;
 use xtask::build::{self, Image};
 use xtask::external;
-use xtask::image::{self, Author, Inputs, oci};
+use xtask::image::{self, Author, BootCode, Inputs, oci};
 use xtask::node_config::NodeConfig;
 use xtask::qemu::install::{self, OVMF, OVMF_PACKAGE};
 use xtask::qemu::{Disk, Guest, Network, PROGRAM, Writes};
 
-use crate::loaders::built_boot_code;
 use crate::node::{Kind, MICROVM, Node, PC, PORTS, Q35, guest, started};
 use crate::program_checks::{example, path_of};
 use crate::trial;
@@ -26,6 +25,8 @@ use crate::trial;
 /// Bytes of the disk images; what they hold besides the kernel is small.
 const RAW_BOUND: u64 = 8 << 20;
 const QCOW2_BOUND: u64 = 3 << 20;
+/// What the manual calls rust-hypervisor-firmware, which a reader gets where that is published.
+const OTHERS_FIRMWARE: &str = "-kernel hypervisor-fw";
 const SDK_LIMIT: Duration = Duration::from_mins(2);
 const TOML: &str = "[network]\naddresses = [\"10.0.2.77/24\"]\ngateways = [\"10.0.2.2\"]\n\
                     [http]\nport = 8123\n";
@@ -92,7 +93,7 @@ fn inputs() -> Result<Inputs> {
         time: 1_700_000_000,
     };
     let kernel = fs::read(build::paths(Image::Product).stripped)?;
-    let mut inputs = Inputs::new(built_boot_code()?, kernel, author)?;
+    let mut inputs = Inputs::new(BootCode::built()?, kernel, author)?;
     inputs.configuration = Some(NodeConfig::parse(TOML)?.blob()?);
     // The first is published, and it has data.
     inputs.host(&[example("counter"), example("hello")])?;
@@ -207,7 +208,8 @@ fn strange_module(kind: Kind) -> Result<()> {
 }
 
 /// The command lines for QEMU in the manual, as they stand there but for the accelerator, the port and the
-/// folder of the images, which are those without a configuration.
+/// folder of the images, which are those without a configuration; those apart that need firmware which is not
+/// in Debian.
 fn manual() -> Result<()> {
     image::qcow2::ensure()?;
     install::ensure_file(OVMF, OVMF_PACKAGE)?;
@@ -217,7 +219,9 @@ fn manual() -> Result<()> {
         .skip(1)
         .step_by(2)
         .filter_map(|block| block.strip_prefix("sh\n"))
-        .filter(|block| block.starts_with("qemu-system-x86_64 "))
+        .filter(|block| {
+            block.starts_with("qemu-system-x86_64 ") && !block.contains(OTHERS_FIRMWARE)
+        })
         .map(|block| block.replace("\\\n", " "))
         .collect();
     ensure!(commands.len() >= 5, "only {} command lines", commands.len());

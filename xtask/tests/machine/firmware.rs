@@ -13,20 +13,18 @@ use tempfile::TempDir;
 use xtask::build::{self, Image};
 use xtask::external;
 use xtask::http::{Url, request};
-use xtask::image::disk;
+use xtask::image::{BootCode, disk};
 use xtask::process::Process;
 use xtask::qemu::install::{self, OVMF, OVMF_PACKAGE};
 use xtask::qemu::monitor;
 use xtask::qemu::{Disk, Guest, Network, PROGRAM, Vm, Writes};
 use xtask::small_firmware;
 
-use crate::loaders::{built_boot_code, damage, write};
-use crate::node::{ANSWER_LIMIT, Kind, Node, PC, PORTS, Q35, guest, started};
+use crate::loaders::{damage, write};
+use crate::node::{ANSWER_LIMIT, BOOT_LIMIT, Kind, Node, PC, PORTS, Q35, guest, started};
 use crate::trial;
 
 const END_LIMIT: Duration = Duration::from_secs(90);
-/// `run` makes sure that the image is built, which it is.
-const RUN_LIMIT: Duration = Duration::from_mins(5);
 const EXCEPTION: i32 = 37;
 const CANNOT_BOOT: i32 = 43;
 /// OVMF takes more than the node.
@@ -74,7 +72,7 @@ fn make_disk(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("disk.img");
     let kernel = fs::read(build::paths(Image::Product).bzimage)?;
     let contents = disk::Contents {
-        boot: &built_boot_code()?,
+        boot: &BootCode::built()?,
         kernel: &kernel,
         configuration: None,
         programs: None,
@@ -217,9 +215,10 @@ fn by_efi(kind: Kind) -> Result<()> {
 fn by_run_command(firmware: &str, package: &str) -> Result<()> {
     install::ensure_file(firmware, package)?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(["run", "--firmware", firmware, "--accel", "tcg", "--headless", "--unrecorded"]);
+    command.args(["run", "--no-build", "--firmware", firmware, "--accel", "tcg"]);
+    command.args(["--headless", "--unrecorded"]);
     let mut process = Process::start(command.args(["--port", "0", "--peer-port", "0"]))?;
-    let url = Url::parse(&process.wait_for("http://127.0.0.1:", RUN_LIMIT)?)?;
+    let url = Url::parse(&process.wait_for("http://127.0.0.1:", BOOT_LIMIT)?)?;
     let health = request(&Url { path: "/health".to_owned(), ..url }, "GET", b"", ANSWER_LIMIT)?;
     ensure!(health.status == 200, "{health:?}\n{}", process.report());
     process.interrupt()?;

@@ -10,8 +10,8 @@ use libtest_mimic::Trial;
 use tempfile::TempDir;
 use xtask::build::{self, Image};
 use xtask::external;
+use xtask::image::BootCode;
 use xtask::image::bzimage::bzimage;
-use xtask::image::{BootCode, boot_code};
 use xtask::linux_loader::{self, Paging};
 use xtask::qemu::install;
 use xtask::qemu::{Disk, Guest, Network, Vm, Writes};
@@ -57,18 +57,10 @@ pub fn add(trials: &mut Vec<Trial>) {
     ));
 }
 
-/// The boot code that the images here were built with.
-pub fn built_boot_code() -> Result<BootCode> {
-    let path = boot_code::path();
-    let built = fs::read(&path)
-        .with_context(|| format!("{} is missing; `cargo xtask test` builds it", path.display()))?;
-    BootCode::cut(&built)
-}
-
 /// A bzImage of this image with words of its own.
 fn bzimage_with(image: Image, words: &str) -> Result<Vec<u8>> {
     let elf = fs::read(build::paths(image).stripped)?;
-    bzimage(&built_boot_code()?, &elf, words)
+    bzimage(&BootCode::built()?, &elf, words)
 }
 
 /// A guest with a user network that QEMU starts with the product's bzImage.
