@@ -19,6 +19,8 @@ pub const HOST_ANSWER_MS: u64 = 60_000;
 pub const HOST_STOP_MS: u64 = 500;
 /// How long what is kept has to be written when the machine goes off: the host waits 5 s.
 pub const HOST_STORE_FLUSH_MS: u64 = 3_000;
+/// How long peers on the network have to take the end of their connections when the machine goes off.
+pub const HOST_CLOSE_NETWORK_MS: u64 = 500;
 /// How long the host has to acknowledge the last connection when the machine goes off.
 pub const HOST_SETTLE_MS: u64 = 100;
 

@@ -8,7 +8,7 @@
 //! | boot | [`serve`] listens on port 52, then tells the host that it is ready, again and again until the host listens |
 //! | a connection that begins with a digit | the configuration: its program is installed, network and host name are set; answered by success or by why not |
 //! | with `0x81` | a run: an HTTP request or a message, for the program; any number of them side by side |
-//! | with `halt` | what is kept is flushed, the host is told, and the machine goes off |
+//! | with `halt` | connections end, what is kept is flushed, the host is told, and the machine goes off |
 //! | with anything else, a shell command too | closed |
 //!
 //! Nobody but the host (number 2) is talked to. A connection is never closed without an answer to what was
@@ -58,6 +58,7 @@ use core::fmt;
 use core::future::Future;
 use core::time::Duration;
 
+use futures_util::future::{LocalBoxFuture, join};
 use log::{error, info, warn};
 
 use crate::aleph::host::{STOPPED, STOPPING};
@@ -68,8 +69,8 @@ use crate::program::{Gate, Hosted, Programs};
 use crate::store::BlockDevice;
 use connection::Connection;
 use limits::{
-    HOST_CONNECTIONS_WAITING, HOST_RECEIVING_PART, HOST_SETTLE_MS, HOST_STOP_MS,
-    HOST_STORE_FLUSH_MS,
+    HOST_CLOSE_NETWORK_MS, HOST_CONNECTIONS_WAITING, HOST_RECEIVING_PART, HOST_SETTLE_MS,
+    HOST_STOP_MS, HOST_STORE_FLUSH_MS,
 };
 use told::Told;
 
@@ -88,6 +89,9 @@ pub trait Surroundings {
 
     /// The disk of this name: `vda` is the first.
     fn disk(&self, name: &str) -> Option<Rc<dyn BlockDevice>>;
+
+    /// Takes no connection from the network any more, and ends those that there are, in order.
+    fn close_network(&self) -> LocalBoxFuture<'_, ()>;
 
     /// Switches the machine off, at the next opportunity.
     fn power_off(&self);
@@ -168,7 +172,12 @@ impl<S: HostSocket> Guest<S> {
         }
         info!(target: "guest", "the host asks for an end");
         let told = self.within(HOST_STOP_MS, connection.send(STOPPING)).await == Some(true);
-        let flushed = self.within(HOST_STORE_FLUSH_MS, self.programs.store().flush()).await;
+        let closed = self.within(HOST_CLOSE_NETWORK_MS, self.surroundings.close_network());
+        let flushed = self.within(HOST_STORE_FLUSH_MS, self.programs.store().flush());
+        let (closed, flushed) = join(closed, flushed).await;
+        if closed.is_none() {
+            warn!(target: "guest", "not all connections are closed in time");
+        }
         match flushed {
             Some(Ok(())) => {}
             Some(Err(reason)) => warn!(target: "guest", "what is kept is not flushed: {reason}"),

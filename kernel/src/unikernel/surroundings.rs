@@ -2,6 +2,7 @@
 
 use alloc::rc::Rc;
 
+use futures_util::future::{FutureExt, LocalBoxFuture};
 use kernel::config::NetworkConfig;
 use kernel::guest::Surroundings;
 use kernel::run::static_addressing;
@@ -42,6 +43,11 @@ impl Surroundings for Machine {
 
     fn disk(&self, name: &str) -> Option<Rc<dyn BlockDevice>> {
         self.disks.named(name)
+    }
+
+    fn close_network(&self) -> LocalBoxFuture<'_, ()> {
+        self.stack.close();
+        self.stack.wait_closed().boxed_local()
     }
 
     fn power_off(&self) {

@@ -132,6 +132,9 @@ pub struct Noted {
     pub network: RefCell<Option<NetworkConfig>>,
     pub disks: RefCell<Vec<(String, Vec<u8>)>>,
     pub is_off: Cell<bool>,
+    pub is_closed: Cell<bool>,
+    /// Peers on the network never acknowledge the end.
+    pub never_closes: Cell<bool>,
 }
 
 struct Disk(Vec<u8>);
@@ -177,6 +180,15 @@ impl Surroundings for Noted {
         let disks = self.disks.borrow();
         let (_, bytes) = disks.iter().find(|(known, _)| known == name)?;
         Some(Rc::new(Disk(bytes.clone())))
+    }
+
+    fn close_network(&self) -> LocalBoxFuture<'_, ()> {
+        assert!(!self.is_off.get(), "the machine is off already");
+        self.is_closed.set(true);
+        match self.never_closes.get() {
+            true => core::future::pending().boxed_local(),
+            false => core::future::ready(()).boxed_local(),
+        }
     }
 
     fn power_off(&self) {

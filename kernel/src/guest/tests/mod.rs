@@ -13,7 +13,8 @@ use proptest::prelude::*;
 
 use super::configuration::{Refusal, network, program};
 use super::limits::{
-    HOST_REQUEST_MS, HOST_SETTLE_MS, READY_LATE_PAUSE_MS, READY_PAUSE_MS, READY_PAUSES_UNTIL_LATE,
+    HOST_CLOSE_NETWORK_MS, HOST_REQUEST_MS, HOST_SETTLE_MS, READY_LATE_PAUSE_MS, READY_PAUSE_MS,
+    READY_PAUSES_UNTIL_LATE,
 };
 use super::*;
 use crate::aleph::host::{
@@ -347,17 +348,20 @@ fn code_may_be_on_a_disk() {
 }
 
 #[test]
-fn halt_says_both_lines_and_switches_off() {
-    for settles in [true, false] {
+fn halt_closes_the_network_says_both_lines_and_switches_off() {
+    for (settles, closes) in [(true, true), (false, true), (true, false)] {
         let bench = Bench::configured();
+        bench.noted.never_closes.set(!closes);
         if !settles {
             bench.wire.never_settle();
         }
         let begun = bench.executor.now();
         assert_eq!(bench.ask(b"halt"), b"STOP\nSTOPZ\n");
-        assert!(bench.noted.is_off.get());
+        assert!(bench.noted.is_closed.get() && bench.noted.is_off.get());
         let took = bench.executor.now().since(begun).as_millis();
         assert!(settles || took >= u128::from(HOST_SETTLE_MS), "{took}");
+        assert!(closes || took >= u128::from(HOST_CLOSE_NETWORK_MS), "{took}");
+        assert!(took < u128::from(HOST_CLOSE_NETWORK_MS + HOST_SETTLE_MS) + 50, "{took}");
         assert!(contains(&bench.request("/ping", "", b""), "no program is configured"));
         assert_eq!(bench.ask(b"halt"), b"");
     }
