@@ -397,6 +397,16 @@ impl Node {
         }
     }
 
+    /// What is free of it now.
+    #[must_use]
+    pub fn free_heap_bytes(&self) -> usize {
+        let heap = self.machine.heap();
+        match heap.total {
+            0 => usize::MAX,
+            total => usize::try_from(total.saturating_sub(heap.used)).unwrap_or(usize::MAX),
+        }
+    }
+
     /// What fits this machine.
     #[must_use]
     pub fn allowance(&self) -> &Allowance {

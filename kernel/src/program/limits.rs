@@ -18,6 +18,9 @@ pub const MAX_BUNDLE_FILES: usize = 64;
 pub const MAX_BUNDLE_NAME_BYTES: usize = 128;
 /// One program's package may take one in so many bytes of the heap, and unpack to as many.
 pub const PACKAGE_PART: usize = 4;
+/// It may unpack to one in so many bytes of what is free: an archive's files are there three times at the
+/// worst, in the archive, as they are read, and where they stay.
+pub const FREE_PACKAGE_PART: usize = 3;
 
 /// Time of one run: longer `resources.seconds` are cut to it.
 pub const MAX_RUN_MS: u64 = 300_000;

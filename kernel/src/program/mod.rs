@@ -86,7 +86,9 @@ use crate::node::Node;
 use crate::store::Store;
 use forgotten::Forgotten;
 use kept::Kept;
-use limits::{INLINE_BODY_PART, MAX_INLINE_BODY_BYTES, MAX_PROGRAMS, PACKAGE_PART};
+use limits::{
+    FREE_PACKAGE_PART, INLINE_BODY_PART, MAX_INLINE_BODY_BYTES, MAX_PROGRAMS, PACKAGE_PART,
+};
 
 /// The programs that a node hosts; clones are the same.
 #[derive(Clone)]
@@ -147,10 +149,11 @@ impl Programs {
     #[must_use]
     pub fn package_limits(&self) -> Limits {
         let bytes = self.shared.node.heap_bytes() / PACKAGE_PART;
+        let free = self.shared.node.free_heap_bytes() / FREE_PACKAGE_PART;
         let most = Limits::default();
         Limits {
             packed_bytes: most.packed_bytes.min(bytes),
-            unpacked_bytes: most.unpacked_bytes.min(bytes),
+            unpacked_bytes: most.unpacked_bytes.min(bytes).min(free),
             ..most
         }
     }

@@ -13,8 +13,10 @@ use super::super::bench::{Bench, taken};
 use super::super::bounds::endless;
 use super::{Document, after, answer, at_once, field, respond};
 use crate::aleph::item_hash::ItemHash;
+use crate::aleph::package::{FileTree, Name};
+use crate::machine::HeapUse;
 use crate::program::api::{Api, ApiAnswer, ApiError, ApiRequest};
-use crate::program::limits::{MAX_PROGRAMS, MAX_QUEUE_WAIT_MS};
+use crate::program::limits::{FREE_PACKAGE_PART, MAX_PROGRAMS, MAX_QUEUE_WAIT_MS, PACKAGE_PART};
 use crate::program::{Definition, InstallError, RunOutcome, Trigger};
 
 const SLOW: &str = r#"("peer" "timeout") [100 "done"] reply"#;
@@ -271,4 +273,22 @@ fn what_cannot_run_is_not_hosted() {
         let error = install(&Document { more, ..Document::of("(null)") });
         assert_eq!(error, Err(InstallError::Mount("export")), "{mount}");
     }
+}
+
+#[test]
+fn a_package_that_would_fill_the_memory_that_is_left_is_refused() {
+    let bench = Bench::new();
+    let (total, size) = (64 << 20, 1 << 20);
+    let unpacks_to_its_limit = |free: u64| {
+        bench.machine.set_heap(HeapUse { total, used: total - free, peak: 0 });
+        let limits = bench.programs.package_limits();
+        let mut tree = FileTree::new(limits);
+        tree.put(Name::new(b"file").unwrap(), alloc::vec![1; size]).is_ok()
+    };
+    let least = u64::try_from(size * FREE_PACKAGE_PART).unwrap();
+    assert!(unpacks_to_its_limit(least));
+    assert!(!unpacks_to_its_limit(least - 1));
+    bench.machine.set_heap(HeapUse { total, used: 0, peak: 0 });
+    let roomy = bench.programs.package_limits();
+    assert_eq!(roomy.unpacked_bytes, usize::try_from(total).unwrap() / PACKAGE_PART);
 }
