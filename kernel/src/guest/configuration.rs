@@ -15,15 +15,16 @@ use super::limits::DISK_CODE_PART;
 use super::{Guest, HostSocket, with_line_feed};
 use crate::aleph::host::{Configuration, PackError, Volume, refused};
 use crate::aleph::item_hash::ItemHash;
-use crate::aleph::package::Encoding;
+use crate::aleph::package::{Encoding, Limits};
 use crate::aleph::program::{
     CRON_VARIABLE, Code, Environment, Mount, Program, Resources, Source, Triggers,
 };
 use crate::aleph::trigger::route::host_label;
 use crate::config::{Cidr, NetworkConfig};
+use crate::handover::Handover;
 use crate::limits::MAX_CONFIG_DNS_SERVERS;
 use crate::program::limits::MAX_RUN_MS;
-use crate::program::{Definition, Hosted, InstallError};
+use crate::program::{Bundle, BundleError, Definition, Hosted, InstallError};
 use crate::store::SECTOR_BYTES;
 
 /// The variable that says how many seconds a run may take.
@@ -64,6 +65,10 @@ pub(super) enum Refusal {
     Variable(&'static str),
     /// A disk is not there, or cannot be used in this way; which, and why.
     Disk(String, &'static str),
+    /// The code is a bundle that cannot be read.
+    Bundle(BundleError),
+    /// The code is a bundle; what is wrong with it here.
+    NotHere(&'static str),
     /// The program cannot be hosted.
     Install(InstallError),
 }
@@ -80,6 +85,8 @@ impl fmt::Display for Refusal {
             Self::Encoding => f.write_str("`encoding` is none of plain, zip and squashfs"),
             Self::Variable(name) => write!(f, "the variable {name} has no such value"),
             Self::Disk(name, why) => write!(f, "the disk {name} {why}"),
+            Self::Bundle(error) => error.fmt(f),
+            Self::NotHere(why) => write!(f, "the code is a bundle that {why}"),
             Self::Install(error) => error.fmt(f),
         }
     }
@@ -113,14 +120,44 @@ pub(super) async fn apply<S: HostSocket>(
     };
     let code = from_disk.as_deref().unwrap_or(configuration.code);
     let limits = programs.package_limits();
-    let definition = Definition::new(program, Some(code), configuration.input_data, &limits)
-        .map_err(Refusal::Install)?;
+    let handed = Handover::split(code);
+    let definition = if handed.configuration.is_some() || handed.programs.is_some() {
+        bundled(program, &configuration, &handed, &limits)?
+    } else {
+        Definition::new(program, Some(code), configuration.input_data, &limits)
+            .map_err(Refusal::Install)?
+    };
     let hosted = programs.install(definition).map_err(Refusal::Install)?;
     if has_network && let Some(network) = network {
         guest.surroundings.set_network(&network);
     }
     info!(target: "guest", "configured: program {}", hosted.definition().id());
     Ok(hosted)
+}
+
+/// The program of a bundle, which says itself what the host does not: times, limits, data, what is kept.
+fn bundled(
+    as_said: Program,
+    configuration: &Configuration<'_>,
+    handed: &Handover<'_>,
+    limits: &Limits,
+) -> Result<Definition, Refusal> {
+    let refuse = |why| Err(Refusal::NotHere(why));
+    let bytes = match *handed {
+        Handover { configuration: Some(_), .. } => {
+            return refuse("holds the node's own configuration, which is in force already");
+        }
+        Handover { programs: Some(bytes), rest: [], .. } => bytes,
+        _ => return refuse("has something behind it"),
+    };
+    if configuration.input_data.is_some() || as_said.export.is_some() {
+        return refuse("has its own data, and the host has others for it");
+    }
+    let bundle = Bundle::decode(bytes).map_err(Refusal::Bundle)?;
+    let [package] = bundle.programs.as_slice() else { return refuse("is not of one program") };
+    let definition = Definition::of_package(package, limits).map_err(Refusal::Install)?;
+    let Program { id, variables, resources, environment, .. } = as_said;
+    Ok(definition.adopted(id, variables, resources.memory_mib, environment.internet))
 }
 
 /// The program that a configuration describes.

@@ -27,6 +27,9 @@
 //! | `AIR_HTTP` | `false`: no run for HTTP requests |
 //! | `AIR_CRON` | a schedule |
 //!
+//! The code may be a bundle of one program, as disks carry it ([`Bundle`](crate::program::Bundle)): its message then
+//! says what hosts do not (times, limits, data, what is kept), and variables of the host come before its own.
+//!
 //! The first disk that may be written names, by its mount, the directory that is kept between runs; what is
 //! kept is in the node's [`Store`](crate::store::Store).
 //!

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::bundle::Package;
@@ -115,6 +116,24 @@ impl Definition {
         let code = program.code.source.name().and_then(|name| package.file(name));
         let data = program.data.as_ref().and_then(|data| package.file(data.source.name()?));
         Self::new(program, code, data, limits)
+    }
+
+    /// The same under the name that a host gives it, with the host's variables before its own, on a machine
+    /// with so much memory and perhaps no way to the internet.
+    #[must_use]
+    pub fn adopted(
+        mut self,
+        id: ItemHash,
+        mut variables: Vec<(Arc<str>, Arc<str>)>,
+        memory_mib: u32,
+        has_internet: bool,
+    ) -> Self {
+        variables.append(&mut self.program.variables);
+        self.program.variables = variables;
+        self.program.id = id;
+        self.program.resources.memory_mib = self.program.resources.memory_mib.min(memory_mib);
+        self.program.environment.internet &= has_internet;
+        self
     }
 
     /// What is to run, when, and within which bounds.

@@ -1,6 +1,7 @@
 //! The protocol as a host sees it.
 
 mod bench;
+mod bundles;
 
 use alloc::format;
 use alloc::string::String;
