@@ -46,7 +46,8 @@ pub struct Found {
 }
 
 /// Finds the devices of the `wanted` kinds, PCI first. `words` are the values of
-/// `virtio_mmio.device=` on the command line; addresses for BARs without one are taken from where
+/// `virtio_mmio.device=` on the command line. A machine without PCI that tells of no device either is
+/// searched for slots; those have no interrupt that is known. Addresses for BARs without one are taken from where
 /// `memory` has nothing.
 ///
 /// Call once, after [`apic::init_io`]: each device found is handed out and must not be opened
@@ -58,14 +59,18 @@ pub fn discover<'a>(
     wanted: &[DeviceType],
 ) -> Vec<Found> {
     let mut found = Vec::new();
-    if let Some(config) = MachineConfig::detect(acpi.ecam.as_ref(), Window::map) {
-        on_pci(&config, acpi, memory, wanted, &mut found);
+    let config = MachineConfig::detect(acpi.ecam.as_ref(), Window::map);
+    if let Some(config) = &config {
+        on_pci(config, acpi, memory, wanted, &mut found);
     }
-    for device in mmio::list(words, &acpi.virtio_mmio) {
+    let told = mmio::list(words, &acpi.virtio_mmio);
+    let is_searched = told.is_empty() && config.is_none();
+    let slots = if is_searched { mmio::search(memory, mmio::is_slot) } else { told };
+    for device in slots {
         let Some(transport) = mmio::open(&device) else { continue };
         let kind = transport.device_type();
         if wanted.contains(&kind) {
-            let routed = apic::route(device.interrupt, false);
+            let routed = !is_searched && apic::route(device.interrupt, false);
             found.push(Found {
                 kind,
                 place: Place::Mmio(device.base),

@@ -2,6 +2,7 @@
 
 use crate::acpi::MmioDevice;
 use crate::limits::{VIRTIO_MMIO_BYTES, VIRTIO_MMIO_DEVICES};
+use crate::memory::map::MemoryMap;
 use crate::mmio::Window;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
@@ -11,6 +12,20 @@ const MAGIC: usize = 0x000;
 const DEVICE_ID: usize = 0x008;
 const MAGIC_VALUE: u32 = u32::from_le_bytes(*b"virt");
 const HEADER_BYTES: u64 = 0x100;
+
+/// Slots of one machine, one behind the other.
+struct Slots {
+    base: u64,
+    bytes: u64,
+    count: u64,
+}
+
+/// Where machines have devices that nobody tells of: Firecracker's, with the interrupts 5 to 23, and those of
+/// QEMU's microvm.
+const SLOTS: [Slots; 2] = [
+    Slots { base: 0xc000_1000, bytes: 4096, count: 19 },
+    Slots { base: 0xfeb0_0000, bytes: 512, count: 24 },
+];
 
 /// Reads the value of one command-line word `virtio_mmio.device=SIZE@ADDRESS:INTERRUPT[:ID]` (Linux
 /// Documentation/admin-guide/kernel-parameters.txt); `None` if it is malformed or implausible.
@@ -71,6 +86,30 @@ pub fn list<'a>(words: impl Iterator<Item = &'a str>, described: &[MmioDevice]) 
     devices
 }
 
+/// The places at which `is_slot` finds a slot, empty or not, for machines that tell of no device. Which
+/// interrupts they raise nobody knows.
+pub fn search(memory: &MemoryMap, is_slot: impl Fn(u64) -> bool) -> Vec<MmioDevice> {
+    let is_memory = |place: u64| {
+        memory
+            .regions()
+            .iter()
+            .any(|region| (region.range.start..region.range.end).contains(&place))
+    };
+    let mut found = Vec::new();
+    for slots in SLOTS {
+        let places = (0..slots.count).map(|index| slots.base + index * slots.bytes);
+        // There is none behind the first that is missing.
+        let there = places.take_while(|place| !is_memory(*place) && is_slot(*place));
+        found.extend(there.map(|base| MmioDevice { base, bytes: slots.bytes, interrupt: 0 }));
+    }
+    found
+}
+
+/// Whether a slot of a virtio device is there.
+pub fn is_slot(place: u64) -> bool {
+    Window::map(place, 4).is_some_and(|window| window.read_u32(MAGIC) == MAGIC_VALUE)
+}
+
 /// The device at a place; `None` if the slot is empty (QEMU's microvm has many) or unusable.
 pub fn open(device: &MmioDevice) -> Option<MmioTransport<'static>> {
     let bytes = usize::try_from(device.bytes).ok()?;
@@ -100,6 +139,8 @@ pub fn open(device: &MmioDevice) -> Option<MmioTransport<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::PhysRange;
+    use crate::memory::map::{Region, RegionKind};
     use alloc::format;
     use proptest::prelude::*;
 
@@ -151,6 +192,21 @@ mod tests {
             let many: Vec<MmioDevice> = (1..=count).map(device).collect();
             assert_eq!(list([].into_iter(), &many).len(), VIRTIO_MMIO_DEVICES);
         }
+    }
+
+    #[test]
+    fn a_search_finds_the_slots_of_either_machine_and_reads_no_memory() {
+        let nothing = MemoryMap::from_raw([]);
+        let bases = |memory: &MemoryMap, last: u64| {
+            let found = search(memory, |place| place <= last);
+            found.iter().map(|device| (device.base, device.bytes)).collect::<Vec<_>>()
+        };
+        assert_eq!(bases(&nothing, 0), []);
+        assert_eq!(bases(&nothing, 0xc000_2fff), [(0xc000_1000, 4096), (0xc000_2000, 4096)]);
+        assert_eq!(bases(&nothing, u64::MAX).len(), 19 + 24);
+        let range = PhysRange::new(0xc000_2000, 0xfeb0_0000);
+        let memory = MemoryMap::from_raw([Region { range, kind: RegionKind::Usable }]);
+        assert_eq!(bases(&memory, u64::MAX).len(), 1 + 24);
     }
 
     proptest! {

@@ -9,7 +9,9 @@ use xtask::build::Image;
 use xtask::qemu::monitor::Socket;
 use xtask::qemu::{Machine, Vm};
 
-use crate::node::{BOOT_LIMIT, Kind, MICROVM, Node, PC, Passage, Q35, configure, guest};
+use crate::node::{
+    BOOT_LIMIT, Kind, MICROVM, MICROVM_BARE, Node, PC, Passage, Q35, configure, guest,
+};
 use crate::trial;
 
 const END_LIMIT: Duration = Duration::from_secs(90);
@@ -42,10 +44,22 @@ pub fn add(trials: &mut Vec<Trial>) {
     for kind in [Q35, PC] {
         trials.push(trial(kind, "serves_by_a_network_device_behind_a_bridge", bridged));
     }
+    trials.push(trial(MICROVM_BARE, "serves_by_a_device_that_nobody_tells_of", untold));
     trials.push(trial(Q35, "is_the_same_peer_by_another_hardware_address", other_address));
     for kind in [MICROVM, Q35] {
         trials.push(trial(kind, "hands_out_memory_beyond_4_gib", hands_out_all));
     }
+}
+
+/// Neither ACPI nor the command line names a device.
+fn untold(kind: Kind) -> Result<()> {
+    let node = Node::boot_with(kind, |guest| {
+        guest.extra.extend(["-machine", "auto-kernel-cmdline=off"].map(str::to_owned));
+        Ok(())
+    })?;
+    let report = node.vm.report();
+    ensure!(report.contains("interrupt by None"), "{report}");
+    node.check_alive()
 }
 
 /// The kilobytes in a line of /proc, in bytes.
