@@ -1,4 +1,4 @@
-//! Byte patterns in AML: virtio-mmio devices, the sleep type of soft off, the event device.
+//! Byte patterns in AML: virtio-mmio devices, the sleep type of soft off, the event device, the generation ID.
 //!
 //! This is not an interpreter. It knows the shapes that the machines' tables have: constant `Name`
 //! objects, and the one method by which an event device tells that its power button was pressed.
@@ -39,6 +39,14 @@ const EVENT_SHAPES: [EventShape; 2] = [
     EventShape { region: b"\x5b\x80EREG\x00", bytes: 4, notify: b"\x86PWRB\x0a\x80" },
     EventShape { region: b"\x5b\x80GDST\x00", bytes: 1, notify: b"\x86\x5c\x2e_SB_PWRB\x0a\x80" },
 ];
+
+/// What all hypervisors call the device that has the generation ID.
+const GENERATION_CID: &[u8] = b"VM_Gen_Counter";
+/// `Name (ADDR, Package …)`: low and high half of the address, as Firecracker and Cloud Hypervisor write it.
+const GENERATION_ADDRESS: &[u8] = b"\x08ADDR\x12";
+/// `Name (VGIA, …)`: QEMU's, whose ID is so many bytes behind.
+const GENERATION_BASE: &[u8] = b"\x08VGIA";
+const GENERATION_OFFSET: u64 = 0x28;
 
 const MEMORY_32_FIXED: u8 = 0x86;
 const EXTENDED_INTERRUPT: u8 = 0x89;
@@ -108,6 +116,33 @@ fn event(aml: &[u8], shape: &EventShape) -> Option<(u64, u8, u32)> {
     let aligned = register != 0 && register.is_multiple_of(shape.bytes.into());
     let sound = aligned && *mask != 0 && rest.len() <= EVENT_TEST_SPAN;
     sound.then_some((register, shape.bytes, u32::from(*mask)))
+}
+
+/// The physical address of the generation ID of a definition block, if it has one.
+pub fn generation_id(aml: &[u8]) -> Option<u64> {
+    let device = behind(aml, GENERATION_CID)?;
+    let halves = || {
+        let (_, package) = package(behind(device, GENERATION_ADDRESS)?)?;
+        let (low, rest) = word(package.get(1..)?)?;
+        let (high, _) = word(rest)?;
+        Some(u64::from(high) << 32 | u64::from(low))
+    };
+    let by_base = || address(behind(aml, GENERATION_BASE)?)?.checked_add(GENERATION_OFFSET);
+    let found = halves().or_else(by_base)?;
+    (found > GENERATION_OFFSET && found.is_multiple_of(4)).then_some(found)
+}
+
+/// What follows the first place where `pattern` stands.
+fn behind<'a>(bytes: &'a [u8], pattern: &[u8]) -> Option<&'a [u8]> {
+    bytes.get(find(bytes, pattern)? + pattern.len()..)
+}
+
+/// A constant of up to 32 bits at the start of `aml`, and what follows it.
+fn word(aml: &[u8]) -> Option<(u32, &[u8])> {
+    match aml {
+        [DOUBLE_WORD_PREFIX, rest @ ..] => Some((u32_at(rest, 0)?, rest.get(4..)?)),
+        _ => integer(aml).map(|(value, rest)| (value.into(), rest)),
+    }
 }
 
 /// An address at the start of `aml`.

@@ -43,6 +43,8 @@ pub struct Acpi {
     pub power: Power,
     /// How the power button tells that it was pressed.
     pub button: Option<PowerButton>,
+    /// Physical address of the VM generation ID.
+    pub generation_id: Option<u64>,
     /// virtio-mmio devices of the DSDT.
     pub virtio_mmio: Vec<MmioDevice>,
 }
@@ -92,6 +94,7 @@ impl Acpi {
                     let body = table.get(tables::HEADER_BYTES..).unwrap_or_default();
                     aml::virtio_mmio(body, &mut acpi.virtio_mmio);
                     acpi.button = acpi.button.or_else(|| button::event(body));
+                    acpi.generation_id = acpi.generation_id.or_else(|| aml::generation_id(body));
                     if let Some([a, b]) = aml::sleep_types(body) {
                         acpi.power.sleep_types.get_or_insert([a, b]);
                     }

@@ -206,6 +206,26 @@ fn the_power_button_is_fixed_hardware_or_a_bit_of_the_event_device() {
 }
 
 #[test]
+fn the_generation_id_is_found_as_each_hypervisor_writes_it() {
+    let cid = b"\x08_CID\x0dVM_Gen_Counter\0";
+    let package = |halves: &[u8]| {
+        let length = u8::try_from(2 + halves.len()).unwrap();
+        [&cid[..], b"\x08ADDR\x12", &[length, 2], halves].concat()
+    };
+    let found = aml::generation_id;
+    assert_eq!(found(&package(b"\x0c\xf0\xff\x0f\x00\x00")), Some(0xf_fff0));
+    assert_eq!(found(&package(b"\x0c\0\x10\0\x80\x01")), Some(0x1_8000_1000));
+    let qemu = [b"\x08VGIA\x0c\0\xf0\xfe\x07".as_slice(), cid].concat();
+    assert_eq!(found(&qemu), Some(0x7fe_f028));
+    // Without the device, with no address, with half of one, and where it cannot be.
+    assert_eq!(found(b"\x08VGIA\x0c\0\xf0\xfe\x07"), None);
+    assert_eq!(found(cid), None);
+    assert_eq!(found(&package(b"\x0c\xf0\xff\x0f\x00")), None);
+    assert_eq!(found(&package(b"\0\0")), None);
+    assert_eq!(found(&package(b"\x0c\x01\xff\x0f\x00\0")), None);
+}
+
+#[test]
 fn a_button_that_the_tables_do_not_fully_describe_is_none() {
     let fadt = include_bytes!("testdata/q35-facp.bin");
     assert!(button::fixed(fadt).is_some());
@@ -384,6 +404,7 @@ proptest! {
             aml::virtio_mmio(&[start, &bytes].concat(), &mut found);
         }
         let _ = aml::sleep_types(&[b"\x08_S5_\x12".as_slice(), &bytes].concat());
+            let _ = aml::generation_id(&[b"VM_Gen_Counter\x08ADDR\x12".as_slice(), &bytes].concat());
         let _ = madt::parse(&bytes);
         let _ = mcfg::parse(&bytes);
         let _ = (fadt::power(&bytes), fadt::dsdt(&bytes), button::fixed(&bytes));

@@ -6,9 +6,11 @@
 //!
 //! All input goes through SHA-256 together with the old key, so that a bad source spoils nothing
 //! that a good one gave, and who learns the state later cannot go back behind the last reseeding, nor
-//! behind the last key that was given out.
+//! behind the last key that was given out. A machine that goes on from a snapshot is told by its
+//! [`Generation`], where it has one, and seeded anew before it gives out anything.
 
 mod cpu_source;
+mod generation;
 
 use crate::cpu;
 use crate::limits::CSPRNG_RESEED_BYTES;
@@ -20,6 +22,7 @@ use rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
 
 pub use cpu_source::CpuSource;
+pub use generation::Generation;
 
 /// Bytes asked of each source at a time: twice the key, in case a source is weaker than it says.
 pub const SEED_BYTES: usize = 64;
@@ -62,6 +65,7 @@ pub struct Csprng {
     generator: ChaCha20Rng,
     left_bytes: u64,
     cpu: Option<CpuSource>,
+    generation: Option<Generation>,
 }
 
 impl fmt::Debug for Csprng {
@@ -90,6 +94,7 @@ impl Csprng {
             generator: ChaCha20Rng::from_seed([0; 32]),
             left_bytes: CSPRNG_RESEED_BYTES,
             cpu: None,
+            generation: None,
         };
         let mut given = cpu.as_mut().is_some_and(|cpu| csprng.reseed(cpu));
         for source in others.iter_mut() {
@@ -114,6 +119,25 @@ impl Csprng {
         given
     }
 
+    /// From now on a change of this ID has the generator seeded anew.
+    pub fn watch(&mut self, generation: Generation) {
+        self.mix(generation.last());
+        self.generation = Some(generation);
+    }
+
+    /// Seeds anew if the machine was started from a snapshot or a copy. Without a CPU that gives
+    /// something the new ID alone sets the copies apart.
+    fn look_at_generation(&mut self) {
+        let Some(generation) = &mut self.generation else { return };
+        if !generation.has_changed() {
+            return;
+        }
+        let id = *generation.last();
+        self.mix(&id);
+        self.left_bytes = 0;
+        log::info!("another generation of the machine: seeded anew");
+    }
+
     /// Replaces the key by a hash of it and of `input`.
     fn mix(&mut self, input: &[u8]) {
         let mut old = [0; 32];
@@ -132,6 +156,7 @@ impl Csprng {
     /// Reseeds when enough was given out. A CPU that fails now still leaves a new key that does not
     /// tell the old one.
     fn account(&mut self, bytes: usize) {
+        self.look_at_generation();
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         if let Some(left) = self.left_bytes.checked_sub(bytes) {
             self.left_bytes = left;
@@ -181,6 +206,8 @@ pub(crate) fn wipe(secret: &mut [u8]) {
 mod tests {
     use super::*;
     use alloc::collections::BTreeSet;
+    use alloc::rc::Rc;
+    use core::cell::Cell;
     use rand_core::CryptoRng;
 
     struct Fixed(u8, bool);
@@ -254,6 +281,34 @@ mod tests {
             left - 2 * KEY_BYTES as u64 + 1,
             "the CPU is asked none the later"
         );
+    }
+
+    #[test]
+    fn copies_of_a_machine_go_different_ways_once_they_are_told() {
+        let id = Rc::new(Cell::new([1; 16]));
+        let watched = || {
+            let id = id.clone();
+            let mut rng = Csprng::with_cpu(None, &mut [&mut Fixed(7, true)]).unwrap();
+            rng.generator = ChaCha20Rng::from_seed([9; 32]);
+            rng.generation = Some(Generation::of(move || id.get()));
+            rng
+        };
+        let (mut one, mut same) = (watched(), watched());
+        assert_eq!(one.next_u64(), same.next_u64());
+        let (left, key) = (one.left_bytes, one.generator.get_seed());
+        one.next_u64();
+        assert_eq!(
+            (one.left_bytes, one.generator.get_seed()),
+            (left - 8, key),
+            "no change, no seed"
+        );
+        id.set([2; 16]);
+        one.next_u64();
+        assert_ne!(one.generator.get_seed(), key);
+        assert_eq!(one.left_bytes, CSPRNG_RESEED_BYTES, "the CPU was asked");
+        let key = one.generator.get_seed();
+        one.next_u64();
+        assert_eq!(one.generator.get_seed(), key, "once for each change");
     }
 
     #[test]

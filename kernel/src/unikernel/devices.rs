@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use hypervisor_glue::acpi::Acpi;
 use hypervisor_glue::boot::BootInfo;
-use hypervisor_glue::entropy::{Csprng, Source};
+use hypervisor_glue::entropy::{Csprng, Generation, Source};
 use hypervisor_glue::limits::BLK_DEVICES;
 use hypervisor_glue::power::{self, ExitCode};
 use hypervisor_glue::virtio::{
@@ -38,6 +38,15 @@ pub fn find(info: &BootInfo, acpi: &Acpi) -> Devices {
     let (sources, others): (Vec<Found>, Vec<Found>) =
         found.into_iter().partition(|device| device.kind == DeviceType::EntropySource);
     let mut random = generator(sources);
+    if let Some(address) = acpi.generation_id {
+        match Generation::at(address) {
+            Some(generation) => {
+                random.watch(generation);
+                info!(target: "boot", "generation ID at {address:#x}: watched");
+            }
+            None => warn!(target: "boot", "generation ID at {address:#x}: cannot be read"),
+        }
+    }
     let (sockets, others): (Vec<Found>, Vec<Found>) =
         others.into_iter().partition(|device| device.kind == DeviceType::Socket);
     let vsock = sockets.into_iter().find_map(socket);

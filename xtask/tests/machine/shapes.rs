@@ -45,6 +45,9 @@ pub fn add(trials: &mut Vec<Trial>) {
         trials.push(trial(kind, "serves_by_a_network_device_behind_a_bridge", bridged));
     }
     trials.push(trial(MICROVM_BARE, "serves_by_a_device_that_nobody_tells_of", untold));
+    for kind in [Q35, PC] {
+        trials.push(trial(kind, "watches_the_generation_id_of_a_machine_that_has_one", generation));
+    }
     trials.push(trial(Q35, "is_the_same_peer_by_another_hardware_address", other_address));
     for kind in [MICROVM, Q35] {
         trials.push(trial(kind, "hands_out_memory_beyond_4_gib", hands_out_all));
@@ -59,6 +62,17 @@ fn untold(kind: Kind) -> Result<()> {
     })?;
     let report = node.vm.report();
     ensure!(report.contains("interrupt by None"), "{report}");
+    node.check_alive()
+}
+
+fn generation(kind: Kind) -> Result<()> {
+    let id = "324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87";
+    let node = Node::boot_with(kind, |guest| {
+        guest.extra.extend(["-device".to_owned(), format!("vmgenid,guid={id}")]);
+        Ok(())
+    })?;
+    let report = node.vm.report();
+    ensure!(report.contains("generation ID at 0x") && report.contains(": watched"), "{report}");
     node.check_alive()
 }
 
