@@ -129,6 +129,7 @@ pub fn generation_id(aml: &[u8]) -> Option<u64> {
     };
     let by_base = || address(behind(aml, GENERATION_BASE)?)?.checked_add(GENERATION_OFFSET);
     let found = halves().or_else(by_base)?;
+    // A base that firmware has not filled in is 0.
     (found > GENERATION_OFFSET && found.is_multiple_of(4)).then_some(found)
 }
 
